@@ -1,0 +1,1 @@
+"""The terminal: each command parses, calls one function below, prints."""

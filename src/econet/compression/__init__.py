@@ -1,0 +1,1 @@
+"""Smaller: from a trained network to fewer bytes."""

@@ -1,0 +1,1 @@
+"""Many images: sources, splits and augmentation."""

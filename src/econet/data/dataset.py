@@ -1,0 +1,58 @@
+"""Dataset: many labelled images in memory, split into training, validation and test."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from econet.images.preprocess import Pixels, Preprocess
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """One split: `pixels` uint8 [N, H, W, C] at the store's size, `labels` int64 [N].
+
+    `files` are the pictures on disk in the same order, where the source is a folder of photos; else empty.
+    """
+
+    pixels: Pixels
+    labels: NDArray[np.int64]
+    files: tuple[Path, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class FileLine:
+    """One line of `data.jsonl`: a file of a photo folder and what became of it."""
+
+    path: str
+    bytes: int
+    sha256: str
+    label: str
+    split: str
+    set_aside: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Labelled images with their classes, their preprocessing and a fingerprint of all of it.
+
+    `fingerprint` is the SHA-256 over classes, splits, labels and pixels: two data sets with the same one are
+    the same data, split the same way. `source` is what the user typed; `name` is short enough for a folder.
+    """
+
+    name: str
+    source: str
+    train: Images
+    validation: Images
+    test: Images
+    classes: tuple[str, ...]
+    preprocess: Preprocess
+    fingerprint: str
+    split_seed: int
+    validation_fraction: float
+    listing: tuple[FileLine, ...] = ()
+    warnings: tuple[str, ...] = ()

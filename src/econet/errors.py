@@ -1,0 +1,25 @@
+"""The one error a person can put right: what is wrong, why, and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something the user can mend; the terminal prints it without a traceback and exits with 2."""
+
+    def __init__(self, what: str, why: str, remedy: str) -> None:
+        super().__init__(what, why, remedy)
+        self.what = what
+        self.why = why
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"error: {self.what}\n  why: {self.why}\n  try: {self.remedy}"
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """The error for a misspelt `name` of a `kind` ("model", "data"), with the nearest known ones."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    remedy = f"did you mean {' or '.join(near)}?" if near else f"one of: {', '.join(names)}"
+    return UserError(f"unknown {kind} {name!r}", f"EcoNet knows no {kind} of that name", remedy)

@@ -1,0 +1,1 @@
+"""Stories: steps one after the other, no loop of their own."""

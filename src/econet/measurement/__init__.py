@@ -1,0 +1,1 @@
+"""How good a file is: accuracy, latency, energy."""

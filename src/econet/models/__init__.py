@@ -1,0 +1,1 @@
+"""Networks, described as data and built from it."""

@@ -1,0 +1,1 @@
+"""To look at: the page and its charts."""

@@ -1,0 +1,1 @@
+"""Intervals and calibration; numpy alone, no idea of networks."""

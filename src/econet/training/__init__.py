@@ -1,0 +1,1 @@
+"""Learning: the loop, its optimizers, schedules and checkpoints."""
