@@ -1,0 +1,150 @@
+"""The schemas of the files beside an artifact: export, evaluation and benchmark."""
+
+from typing import Literal
+
+import msgspec
+
+from econet.runs.record import SCHEMA, Record
+
+Precision = Literal["fp32", "int8"]
+
+
+class Parity(Record, frozen=True, kw_only=True):
+    """Same answers before and after export, on stored images and on the user's original files."""
+
+    images: int
+    files: int
+    top1_agreement: float
+    max_logit_difference: float
+    passed: bool
+
+
+class ValidationAccuracy(Record, frozen=True, kw_only=True):
+    """Validation accuracy of the network in torch and of the file."""
+
+    network: float = msgspec.field(name="float")
+    artifact: float
+
+
+class Export(Record, frozen=True, kw_only=True):
+    """`<artifact>.export.json`."""
+
+    schema: int = SCHEMA
+    file: str
+    format: Literal["onnx"]
+    bytes: int
+    sha256: str
+    precision: Precision
+    parity: Parity
+    accuracy_validation: ValidationAccuracy
+    warnings: tuple[str, ...] = ()
+
+
+class EvaluatedData(Record, frozen=True, kw_only=True):
+    """Which images an evaluation read."""
+
+    name: str
+    fingerprint: str
+    split: Literal["validation", "test"]
+    images: int
+
+
+class ClassAccuracy(Record, frozen=True, kw_only=True):
+    """One class's share of right answers; `accuracy` is None where the split has no image of it."""
+
+    name: str = msgspec.field(name="class")
+    images: int
+    accuracy: float | None
+
+
+class ReliabilityBin(Record, frozen=True, kw_only=True):
+    """One of 15 equal-mass bins: mean confidence, share of right answers."""
+
+    confidence: float
+    accuracy: float
+    images: int
+
+
+class TorchAgreement(Record, frozen=True, kw_only=True):
+    """The file against the network in torch on the same images, in the same read."""
+
+    images: int
+    top1_agreement: float
+    max_logit_difference: float
+
+
+class Evaluation(Record, frozen=True, kw_only=True):
+    """`<artifact>.evaluation.json`: accuracy of a file, with a Wilson interval at 95 %."""
+
+    schema: int = SCHEMA
+    subject: str
+    precision: Precision
+    data: EvaluatedData
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    top5_accuracy: float | None
+    per_class: tuple[ClassAccuracy, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    nll: float
+    ece: float
+    reliability: tuple[ReliabilityBin, ...]
+    torch_agreement: TorchAgreement | None
+    predictions_sha256: str
+    test_reads: int
+    seconds: float
+
+
+class Runtime(Record, frozen=True, kw_only=True):
+    """Which engine ran a file, and how."""
+
+    name: str
+    version: str
+    threads: int
+    spinning: bool
+
+
+class Latency(Record, frozen=True, kw_only=True):
+    """One image, batch 1: milliseconds over `rounds` interleaved rounds of `calls` calls."""
+
+    p50: float
+    p95: float
+    mean: float
+    rounds: int
+    calls: int
+
+
+class Machine(Record, frozen=True, kw_only=True):
+    """The processor that took a measurement."""
+
+    cpu: str
+    cores: int
+    features: tuple[str, ...]
+
+
+class EnergyEstimate(Record, frozen=True, kw_only=True):
+    """A range of millijoules for one image, and the model it comes from. Estimated, not measured."""
+
+    low_mj: float
+    high_mj: float
+    model: str
+
+
+class Benchmark(Record, frozen=True, kw_only=True):
+    """`<artifact>.benchmark.json`."""
+
+    schema: int = SCHEMA
+    subject: str
+    precision: Precision
+    parameters: int
+    parameters_trained: int | None
+    macs: int | None
+    bytes: int
+    runtime: Runtime
+    latency_ms: Latency
+    cpu_s_per_1000: float
+    throughput_images_per_s: float
+    peak_memory_mb: float
+    energy_mj: float | None
+    energy_method: str
+    energy_estimate: EnergyEstimate | None
+    machine: Machine

@@ -1,0 +1,133 @@
+"""The run folder: where every file of one run lies, and how it is read back."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from econet.errors import UserError
+from econet.files import append_line
+from econet.runs.record import read_record, write_record
+from econet.runs.records import Epoch, Finished, RunConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One training or compression and its folder. Nothing is cached: every property reads the disk."""
+
+    folder: Path
+
+    @property
+    def config_path(self) -> Path:
+        """`config.json`; a folder without it is not a run."""
+        return self.folder / "config.json"
+
+    @property
+    def weights_path(self) -> Path:
+        """`weights.safetensors`, the finished weights."""
+        return self.folder / "weights.safetensors"
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """`checkpoint.safetensors`, all that resume needs."""
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def previous_checkpoint_path(self) -> Path:
+        """`checkpoint.previous.safetensors`, the one before."""
+        return self.folder / "checkpoint.previous.safetensors"
+
+    @property
+    def history_path(self) -> Path:
+        """`history.jsonl`, a line an epoch."""
+        return self.folder / "history.jsonl"
+
+    @property
+    def finished_path(self) -> Path:
+        """`finished.json`, the last file a run writes."""
+        return self.folder / "finished.json"
+
+    def artifact(self, precision: str) -> Path:
+        """`model.onnx` for fp32, `model.int8.onnx` for int8."""
+        return self.folder / ("model.onnx" if precision == "fp32" else f"model.{precision}.onnx")
+
+    def artifacts(self) -> list[Path]:
+        """Every artifact in the folder, fp32 first."""
+        return [path for path in (self.artifact("fp32"), self.artifact("int8")) if path.exists()]
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder is a run."""
+        return self.config_path.is_file()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether training came to its end."""
+        return self.finished_path.is_file()
+
+    @property
+    def config(self) -> RunConfig:
+        """The validated `config.json`. Raises UserError where it is absent or wrong."""
+        return read_record(self.config_path, RunConfig)
+
+    @property
+    def finished(self) -> Finished:
+        """The validated `finished.json`. Raises UserError where the run is not complete."""
+        if not self.is_finished:
+            raise UserError(
+                f"{self.folder} is not finished",
+                "it has no finished.json: training was stopped before its end",
+                f"econet train --resume --out {self.folder}",
+            )
+        return read_record(self.finished_path, Finished)
+
+    @property
+    def history(self) -> list[Epoch]:
+        """The epochs so far; a torn last line is passed over."""
+        return read_history(self.history_path)
+
+    def write_config(self, config: RunConfig) -> None:
+        """Write `config.json` whole."""
+        write_record(self.config_path, config)
+
+    def append_epoch(self, epoch: Epoch) -> None:
+        """Append a line to `history.jsonl`."""
+        append_line(self.history_path, msgspec.json.encode(epoch).decode())
+
+
+def open_run(folder: Path) -> Run:
+    """The run in `folder`. Raises UserError where there is none."""
+    run = Run(folder)
+    if not run.exists:
+        why = "it has no config.json" if folder.is_dir() else "there is no such folder"
+        raise UserError(f"{folder} is not a run", why, "name a folder that `econet train` or `econet compare` made")
+    return run
+
+
+def read_history(path: Path) -> list[Epoch]:
+    """Read `history.jsonl`. A torn last line (a kill while writing) is passed over; any other fault raises."""
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    epochs: list[Epoch] = []
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            epochs.append(msgspec.json.decode(line, type=Epoch))
+        except msgspec.MsgspecError as error:
+            if number == len(lines):
+                break
+            raise UserError(
+                f"{path} line {number} is not an epoch", str(error), "restore the file from a copy"
+            ) from error
+    return epochs
+
+
+def truncate_history(path: Path, epochs: int) -> None:
+    """Keep the first `epochs` lines: what came after the checkpoint will be written again by the resume."""
+    kept = [msgspec.json.encode(epoch) for epoch in read_history(path) if epoch.epoch <= epochs]
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.write_bytes(b"".join(line + b"\n" for line in kept))
+    temporary.replace(path)

@@ -1,0 +1,56 @@
+"""A record is a strict, frozen JSON file: how it is written whole, read back, and refused when wrong."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from econet.errors import UserError
+from econet.files import write_whole
+
+SCHEMA = 1
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A strict, frozen record: unknown fields and wrong types are refused when it is read."""
+
+
+T = TypeVar("T", bound=Record)
+
+
+def to_json(record: Record) -> bytes:
+    """Indented JSON of a record, ending in a newline."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record whole or not at all."""
+    write_whole(path, to_json(record))
+
+
+def read_record(path: Path, kind: type[T]) -> T:
+    """Read and check a record. Raises UserError naming file, field and value where it is wrong."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}", error.strerror or str(error), "check the folder's name") from error
+    _refuse_newer(path, content)
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.MsgspecError as error:
+        raise UserError(
+            f"{path} is not what EcoNet wrote", str(error), "restore the file, or make it again with --out NEW"
+        ) from error
+
+
+def _refuse_newer(path: Path, content: bytes) -> None:
+    try:
+        found = msgspec.json.decode(content, type=dict[str, Any]).get("schema")
+    except msgspec.MsgspecError as error:
+        raise UserError(f"{path} is damaged", str(error), "restore the file, or make it again with --out NEW") from error
+    if isinstance(found, int) and found > SCHEMA:
+        raise UserError(
+            f"{path} is newer than this EcoNet",
+            f"field `schema` is {found}; this version reads up to {SCHEMA}",
+            "install a newer EcoNet",
+        )

@@ -1,0 +1,123 @@
+"""The schemas of a run folder: `config.json`, `history.jsonl`, `finished.json`.
+
+Units are in the names. Accuracy is a fraction, bytes are bytes, times are seconds unless a name says `_ms`.
+A figure that was not measured is None (null), never 0.
+"""
+
+from typing import Any, Literal
+
+from econet.images.preprocess import Preprocess
+from econet.runs.record import SCHEMA, Record
+
+
+class DataConfig(Record, frozen=True, kw_only=True):
+    """Which images a run saw: enough to load them again and to notice that they changed."""
+
+    source: str
+    name: str
+    fingerprint: str
+    classes: tuple[str, ...]
+    split_seed: int
+    validation_fraction: float
+    preprocess: Preprocess
+
+
+class TeacherConfig(Record, frozen=True, kw_only=True):
+    """Distillation: the teacher's run folder, its weights' SHA-256, temperature, and the share of its loss."""
+
+    run: str
+    weights_sha256: str
+    temperature: float
+    weight: float
+
+
+class TrainingConfig(Record, frozen=True, kw_only=True):
+    """Everything asked of training. Exactly one of `epochs` and `time_s` is set by the user."""
+
+    epochs: int | None
+    time_s: float | None
+    batch_size: int
+    optimizer: Literal["sgd", "adamw", "muon"]
+    schedule: Literal["one-cycle", "cosine", "steps", "plateau"]
+    lr: float
+    weight_decay: float
+    label_smoothing: float
+    ema: float
+    augment: Literal["none", "light", "standard", "strong"]
+    patience: int | None
+    teacher: TeacherConfig | None
+    from_weights: str | None
+    from_weights_sha256: str | None = None
+
+
+class Plan(Record, frozen=True, kw_only=True):
+    """The length that was fixed when the run began; a resume keeps it."""
+
+    epochs: int
+    steps_per_epoch: int
+    steps: int
+    dropped_images: int
+
+
+class MachineChoices(Record, frozen=True, kw_only=True):
+    """What was measured or fixed for this machine at the start, and is replayed by every resume."""
+
+    device: Literal["cpu", "cuda"]
+    threads: int
+    precision: Literal["fp32", "bf16"]
+    compile: bool
+    processes: int
+    deterministic: bool
+    measured_images_per_s: dict[str, float]
+    cpu: str
+    capability: str
+
+
+class RunConfig(Record, frozen=True, kw_only=True):
+    """`config.json`: everything asked and everything resolved."""
+
+    schema: int = SCHEMA
+    created: str
+    command: str
+    econet: str
+    python: str
+    torch: str
+    git_commit: str | None
+    parent: str | None
+    data: DataConfig
+    model: str
+    architecture: dict[str, Any]
+    training: TrainingConfig
+    plan: Plan
+    machine: MachineChoices
+    seed: int
+    warnings: tuple[str, ...] = ()
+
+
+class Epoch(Record, frozen=True, kw_only=True):
+    """A line of `history.jsonl`. `seconds` counts training time since the run began, resumes added up."""
+
+    epoch: int
+    step: int
+    loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    lr: float
+    seconds: float
+    images_per_s: float
+
+
+class Finished(Record, frozen=True, kw_only=True):
+    """`finished.json`: written after `weights.safetensors`; a run that has it is complete."""
+
+    schema: int = SCHEMA
+    steps: int
+    epochs: int
+    seconds: float
+    images: int
+    validation_accuracy: float
+    still_improving: bool
+    stopped_early: bool
+    weights_sha256: str
+    finished: str
