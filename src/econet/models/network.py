@@ -146,9 +146,7 @@ def _made(layer: object, shape: Shape) -> tuple[nn.Module, Shape]:
         case Conv():
             return _initialised(ConvLayer(channels, layer)), _strided(layer.channels, shape, layer.stride)
         case Separable():
-            return _initialised(SeparableLayer(channels, layer)), _strided(
-                layer.channels, shape, layer.stride
-            )
+            return _initialised(SeparableLayer(channels, layer)), _strided(layer.channels, shape, layer.stride)
         case Residual():
             return _initialised(ResidualLayer(channels, layer)), _strided(layer.channels, shape, layer.stride)
         case MaxPool():

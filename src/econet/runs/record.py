@@ -47,7 +47,9 @@ def _refuse_newer(path: Path, content: bytes) -> None:
     try:
         found = msgspec.json.decode(content, type=dict[str, Any]).get("schema")
     except msgspec.MsgspecError as error:
-        raise UserError(f"{path} is damaged", str(error), "restore the file, or make it again with --out NEW") from error
+        raise UserError(
+            f"{path} is damaged", str(error), "restore the file, or make it again with --out NEW"
+        ) from error
     if isinstance(found, int) and found > SCHEMA:
         raise UserError(
             f"{path} is newer than this EcoNet",

@@ -1,0 +1,61 @@
+# Everything a newcomer needs, with nothing but Python (>= 3.11) and make.
+#
+#   make compare      train baseline and candidate on Fashion-MNIST, measure, and say whether the small one may ship
+#   make test         the quick tests              make test-slow    the long ones
+#   make lint         style, types, floors, tables make tables       rewrite the generated tables
+#   make bench        the benchmarks               make clean        remove what make built
+#
+# TORCH_INDEX=URL takes torch from that index, such as PyTorch's own CPU builds (smaller by gigabytes on Linux).
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+OUT ?= runs/fashion-mnist-compare
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt
+SETUP := pyproject.toml constraints.txt
+
+.PHONY: compare test test-slow bench tables lint clean
+
+compare: $(VENV)/.train
+	$(BIN)/econet compare fashion-mnist --out $(OUT) $(ARGS) || [ $$? -eq 1 ]
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -m slow
+
+bench: $(VENV)/.train
+	$(BIN)/python benchmarks/input_pipeline.py
+	$(BIN)/python benchmarks/training_step.py
+
+tables: $(VENV)/.train
+	$(BIN)/python -m econet.jobs.tables
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	PYTHONPATH=src $(BIN)/lint-imports
+	$(BIN)/python -m econet.jobs.tables --check
+
+$(VENV)/.made:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "EcoNet needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.train: $(VENV)/.made $(SETUP)
+	@echo "Installing EcoNet with PyTorch into $(VENV)/ (some 250 MB to download with a CPU build of torch;"
+	@echo "on Linux the default build brings about 3 GB of CUDA libraries: make TORCH_INDEX=... takes another)."
+	$(if $(TORCH_INDEX),$(PIP) torch --index-url $(TORCH_INDEX))
+	$(PIP) -e ".[train]"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.train
+	$(PIP) -e ".[train,dev]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

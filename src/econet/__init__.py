@@ -1,0 +1,34 @@
+"""EcoNet: the smallest network file that is still as good as an AlexNet-style baseline, and the proof of it.
+
+Nothing heavy is loaded until it is used (PEP 562).
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from econet.errors import UserError
+from econet.version import __version__
+
+if TYPE_CHECKING:
+    from econet import models
+    from econet.deployment.predictor import Predictor
+    from econet.jobs.python import compare, export, load_data, train
+
+__all__ = ["Predictor", "UserError", "__version__", "compare", "export", "load_data", "models", "train"]
+
+_WHERE = {
+    "Predictor": "econet.deployment.predictor",
+    "compare": "econet.jobs.python",
+    "export": "econet.jobs.python",
+    "load_data": "econet.jobs.python",
+    "train": "econet.jobs.python",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "models":
+        importlib.import_module("econet.models.catalog")
+        return importlib.import_module("econet.models")
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'econet' has no attribute {name!r}")

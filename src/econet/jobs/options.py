@@ -1,0 +1,147 @@
+"""What a user can ask of data and training, checked before anything is done."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from econet.errors import UserError, unknown_name
+
+Optimizer = Literal["sgd", "adamw", "muon"]
+Schedule = Literal["one-cycle", "cosine", "steps", "plateau"]
+Augment = Literal["none", "light", "standard", "strong"]
+
+
+@dataclass(frozen=True, slots=True)
+class DataOptions:
+    """Which images, and how they are split and resized."""
+
+    source: str
+    data_dir: Path | None = None
+    download: bool = False
+    image_size: int | None = None
+    resize: Literal["stretch", "shorter-side"] | None = None
+    validation: float = 0.1
+    seed: int = 0
+    skip_bad: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """How to train one network; None means the model's own default."""
+
+    model: str = "econet"
+    width: float | None = None
+    epochs: int | None = None
+    time_s: float | None = None
+    batch_size: int | None = None
+    optimizer: Optimizer | None = None
+    schedule: Schedule = "one-cycle"
+    lr: float | None = None
+    weight_decay: float | None = None
+    label_smoothing: float | None = None
+    ema: float | None = None
+    augment: Augment | None = None
+    patience: int | None = None
+    teacher: Path | None = None
+    temperature: float = 3.0
+    teacher_weight: float = 0.7
+    start: Path | None = None
+    seed: int = 0
+    deterministic: bool = False
+    device: str = "auto"
+    threads: int | None = None
+
+
+# Option, attribute, smallest and largest sensible value; outside lies a slip of the keyboard.
+_RANGES: tuple[tuple[str, str, float, float], ...] = (
+    ("--epochs", "epochs", 1, 100_000),
+    ("--time", "time_s", 1e-9, 30 * 86_400),
+    ("--batch-size", "batch_size", 1, 65_536),
+    ("--lr", "lr", 1e-9, 100),
+    ("--weight-decay", "weight_decay", 0, 1),
+    ("--label-smoothing", "label_smoothing", 0, 0.9),
+    ("--ema", "ema", 0, 0.99999),
+    ("--patience", "patience", 1, 100_000),
+    ("--temperature", "temperature", 0.1, 100),
+    ("--teacher-weight", "teacher_weight", 0, 1),
+    ("--seed", "seed", 0, 2**31 - 1),
+    ("--threads", "threads", 1, 1024),
+)
+_CHOICES = {"optimizer": Optimizer, "schedule": Schedule, "augment": Augment}
+
+
+def check_train_options(options: TrainOptions) -> None:
+    """Raises UserError for a value outside its range, an unknown choice, or a contradiction."""
+    for option, attribute, low, high in _RANGES:
+        check_range(option, getattr(options, attribute), low, high)
+    for attribute, choices in _CHOICES.items():
+        value = getattr(options, attribute)
+        if value is not None and value not in get_args(choices):
+            raise unknown_name(attribute, value, get_args(choices))
+    if options.epochs is not None and options.time_s is not None:
+        raise UserError("--epochs and --time were both given", "each fixes the length of training", "give one of them")
+    if options.deterministic and options.time_s is not None:
+        raise UserError(
+            "--deterministic and --time were both given",
+            "a time budget depends on how fast the machine is, so two runs would differ",
+            "--epochs instead of --time",
+        )
+
+
+def check_range(option: str, value: float | None, low: float, high: float) -> None:
+    """Raises UserError where a given `value` is outside [low, high]."""
+    if value is not None and not low <= value <= high:
+        least = f"{low:g}" if low > 1e-6 or low == 0 else "above 0"
+        raise UserError(
+            f"{option} {value:g} is out of range", f"it lies between {least} and {high:g}", f"another {option}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CompareOptions:
+    """What a comparison asks: two sides, how long they train, and the margin.
+
+    `baseline` and `candidate` are a model's name, a run folder or a file; `teacher` is `baseline`, `none`,
+    a model's name or a run folder. `time_s` is all training together; `epochs` is each side's.
+    """
+
+    data: DataOptions
+    baseline: str = "alexnet_small"
+    candidate: str = "econet"
+    teacher: str = "baseline"
+    width: float | None = None
+    time_s: float | None = None
+    epochs: int | None = None
+    margin: float = 0.01
+    proof: Literal["test", "validation"] = "test"
+    augment: Augment | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    optimizer: Optimizer | None = None
+    schedule: Schedule = "one-cycle"
+    seeds: int = 1
+    seed: int = 0
+    deterministic: bool = False
+    device: str = "auto"
+    threads: int | None = None
+
+
+def check_compare_options(options: CompareOptions) -> None:
+    """Raises UserError for a value outside its range or a contradiction, before anything is trained."""
+    check_range("--margin", options.margin, 0.0001, 0.5)
+    check_range("--seeds", options.seeds, 1, 100)
+    check_range("--width", options.width, 0.05, 16)
+    check_train_options(
+        TrainOptions(
+            epochs=options.epochs,
+            time_s=options.time_s,
+            batch_size=options.batch_size,
+            lr=options.lr,
+            optimizer=options.optimizer,
+            schedule=options.schedule,
+            augment=options.augment,
+            seed=options.seed,
+            deterministic=options.deterministic,
+            threads=options.threads,
+        )
+    )

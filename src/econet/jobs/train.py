@@ -1,0 +1,292 @@
+"""`train`: from images to a finished run folder, or from an unfinished one to its end."""
+
+import copy
+import platform
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from msgspec.structs import replace
+from torch import nn
+
+from econet.data.augmentation import Augmenter
+from econet.data.dataset import Dataset
+from econet.data.listing import describe_change, write_listing
+from econet.data.load import load_data
+from econet.errors import UserError
+from econet.files import folder_lock, sha256_of
+from econet.jobs.options import DataOptions, TrainOptions, check_train_options
+from econet.models import catalog
+from econet.runs import provenance
+from econet.runs.folder import Run, open_run
+from econet.runs.records import (
+    DataConfig,
+    MachineChoices,
+    RunConfig,
+    TeacherConfig,
+    TrainingConfig,
+)
+from econet.statistics.streams import stream_seed
+from econet.training import machine, parallel
+from econet.training.allocator import keep_large_blocks
+from econet.training.defaults import DECAY, RATE, defaults_for
+from econet.training.loop import CHECKPOINT_SECONDS, fit
+from econet.training.optimizers import Optimizers
+from econet.training.plan import planned
+from econet.training.progress import Progress
+from econet.training.step import learn
+from econet.training.weights import start_from, teacher_for
+from econet.version import __version__
+
+LISTING = "data.jsonl"
+
+
+def load(options: DataOptions) -> Dataset:
+    """The data set that `options` names."""
+    return load_data(
+        options.source,
+        data_dir=options.data_dir,
+        download=options.download,
+        image_size=options.image_size,
+        resize=options.resize,
+        validation=options.validation,
+        seed=options.seed,
+        skip_bad=options.skip_bad,
+    )
+
+
+def train(
+    folder: Path,
+    dataset: Dataset,
+    options: TrainOptions,
+    progress: Progress,
+    *,
+    module: nn.Module | None = None,
+    resume: bool = False,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> Run:
+    """Train in `folder` until the run is finished; with `resume` go on where a killed one stopped.
+
+    `module` is a user's own network; without it the catalog builds `options.model`.
+    Raises UserError for options out of range, a folder in use, other data than the run's, training that fails.
+    """
+    check_train_options(options)
+    keep_large_blocks()
+    run = Run(folder)
+    with folder_lock(folder) if parallel.rank() == 0 else nullcontext():
+        if run.exists and not resume:
+            raise UserError(
+                f"{folder} holds a run already", "it has a config.json", "--resume to go on with it, or --out NEW"
+            )
+        if resume and run.exists:
+            check_same_data(run.config.data, dataset, folder)
+            network = _resumed_network(run, module)
+        else:
+            if resume:
+                progress.note(f"{folder} holds no run yet: starting afresh")
+            network = _begin(run, dataset, options, module, progress)
+        if run.is_finished:
+            progress.note(f"{folder} is finished: nothing left to train")
+            return run
+        progress.note(describe(run.config))
+        fit(run, network, dataset, _teacher(run), progress, checkpoint_seconds)
+    return run
+
+
+def describe(config: RunConfig) -> str:
+    """One line on what was chosen for this machine, and how long the run will be."""
+    choices, plan = config.machine, config.plan
+    measured = ", ".join(f"{name} {rate:.0f}" for name, rate in choices.measured_images_per_s.items())
+    origin = f"measured images/s: {measured}" if measured else "fixed, nothing measured"
+    return (
+        f"{choices.device}, {choices.threads} thread{'s' * (choices.threads > 1)}, {choices.precision} ({origin}); "
+        f"{plan.steps} steps of {config.training.batch_size} images, {plan.epochs} epochs"
+    )
+
+
+def data_config(dataset: Dataset) -> DataConfig:
+    """What a run records of its data."""
+    return DataConfig(
+        source=dataset.source,
+        name=dataset.name,
+        fingerprint=dataset.fingerprint,
+        classes=dataset.classes,
+        split_seed=dataset.split_seed,
+        validation_fraction=dataset.validation_fraction,
+        preprocess=dataset.preprocess,
+    )
+
+
+def load_again(config: DataConfig, *, data_dir: Path | None = None, skip_bad: bool = False) -> Dataset:
+    """The data of a run, loaded as it was: same source, size, split and seed."""
+    preprocess = config.preprocess
+    return load_data(
+        config.source,
+        data_dir=data_dir,
+        image_size=preprocess.image_size[0] if preprocess.resize != "none" else None,
+        resize=preprocess.resize if preprocess.resize != "none" else None,
+        validation=config.validation_fraction,
+        seed=config.split_seed,
+        skip_bad=skip_bad,
+    )
+
+
+def check_same_data(recorded: DataConfig, dataset: Dataset, folder: Path) -> None:
+    """Raises UserError where `dataset` is not what the run in `folder` was made with, saying what changed."""
+    if recorded.fingerprint == dataset.fingerprint:
+        return
+    listing = folder / LISTING
+    if recorded.name != dataset.name:
+        why = f"it was trained on {recorded.name}, not on {dataset.name}"
+    elif listing.exists() and dataset.listing:
+        why = f"the data changed: {describe_change(listing, dataset)}"
+    else:
+        why = "the data, their split (--validation, --seed) or their size (--image-size) changed"
+    raise UserError(f"{folder} belongs to other data", why, "the data it was made with, or --out NEW")
+
+
+def _begin(
+    run: Run, dataset: Dataset, options: TrainOptions, module: nn.Module | None, progress: Progress
+) -> nn.Module:
+    """Build the network, choose for the machine, fix the plan and write `config.json`; returns the network."""
+    torch.manual_seed(stream_seed(options.seed, "initialisation"))
+    preprocess = dataset.preprocess
+    if module is None:
+        switches = {} if options.width is None else {"width": options.width}
+        input_shape = (preprocess.channels, *preprocess.image_size)
+        architecture = catalog.architecture(options.model, input_shape, len(dataset.classes), **switches)
+        network, name = catalog.network(architecture), options.model
+    else:
+        network, architecture, name = module, catalog.describe_object(module), type(module).__name__
+    training = resolved(options, name, len(dataset.train), run.folder)
+    if options.start is not None:
+        fresh = start_from(network, open_run(options.start))
+        progress.note(f"starting from {options.start}" + (f", new: {', '.join(fresh)}" if fresh else ""))
+    data = data_config(dataset)
+    teacher = teacher_for(data, open_run(options.teacher)) if options.teacher is not None else None
+    choices = _measured(network, teacher, dataset, training, options)
+    rate = max(choices.measured_images_per_s.values(), default=None)
+    config = RunConfig(
+        created=provenance.now(),
+        command=provenance.command(),
+        econet=__version__,
+        python=platform.python_version(),
+        torch=str(torch.__version__),
+        git_commit=provenance.git_commit(),
+        parent=None,
+        data=data,
+        model=name,
+        architecture=architecture,
+        training=training,
+        plan=planned(training, len(dataset.train), len(dataset.validation), rate),
+        machine=choices,
+        seed=options.seed,
+        warnings=dataset.warnings,
+    )
+    if parallel.rank() == 0:
+        if dataset.listing:
+            write_listing(run.folder / LISTING, dataset)
+        run.write_config(config)
+    parallel.wait_for_all()
+    return network
+
+
+def resolved(options: TrainOptions, model: str, train_images: int, folder: Path) -> TrainingConfig:
+    """Every training setting with a value: what was asked, else the model's default."""
+    usual = defaults_for(model)
+    optimizer = options.optimizer or usual.optimizer
+    same = optimizer == usual.optimizer
+    teacher = None
+    if options.teacher is not None:
+        teacher = TeacherConfig(
+            run=provenance.relative_to(options.teacher, folder),
+            weights_sha256=open_run(options.teacher).finished.weights_sha256,
+            temperature=options.temperature,
+            weight=options.teacher_weight,
+        )
+    return TrainingConfig(
+        epochs=options.epochs if options.time_s is None else None,
+        time_s=options.time_s,
+        batch_size=min(options.batch_size or usual.batch_size, train_images),
+        optimizer=optimizer,
+        schedule=options.schedule,
+        lr=_first(options.lr, usual.lr if same else RATE[optimizer]),
+        weight_decay=_first(options.weight_decay, usual.weight_decay if same else DECAY[optimizer]),
+        label_smoothing=_first(options.label_smoothing, usual.label_smoothing),
+        ema=_first(options.ema, usual.ema),
+        augment=options.augment or "light",
+        patience=options.patience,
+        teacher=teacher,
+        from_weights=None if options.start is None else provenance.relative_to(options.start, folder),
+        from_weights_sha256=None if options.start is None else sha256_of(open_run(options.start).weights_path),
+    )
+
+
+def _first(asked: float | None, usual: float) -> float:
+    return usual if asked is None else asked
+
+
+def _measured(
+    network: nn.Module,
+    teacher: nn.Module | None,
+    dataset: Dataset,
+    training: TrainingConfig,
+    options: TrainOptions,
+) -> MachineChoices:
+    """Let the machine choose by steps on a copy of the network, with real images; nothing of it is kept."""
+    device = machine.resolve_device(options.device)
+    sample = torch.from_numpy(dataset.train.pixels[: training.batch_size])
+    images = Augmenter(sample, dataset.preprocess, "none", device).plain(torch.arange(len(sample)))
+    labels = torch.from_numpy(dataset.train.labels[: training.batch_size]).to(device)
+    if teacher is not None:
+        teacher = machine.placed(copy.deepcopy(teacher), device).eval()
+
+    def trial(precision: str, compiled: bool) -> Callable[[], object]:
+        trainee = machine.placed(copy.deepcopy(network), device).train()
+        optimizers = Optimizers(trainee, replace(training, lr=1e-6))
+        forward = torch.compile(trainee) if compiled else trainee
+
+        def step() -> object:
+            loss, _ = learn(forward, teacher, images, labels, training, precision)
+            optimizers.step(1.0)
+            return loss.item()
+
+        return step
+
+    return machine.choose(device, options.threads, options.deterministic, training.batch_size, trial)
+
+
+def _resumed_network(run: Run, module: nn.Module | None) -> nn.Module:
+    """The network of an unfinished run; the checkpoint fills in its weights."""
+    torch.manual_seed(stream_seed(run.config.seed, "initialisation"))
+    if module is None:
+        network = catalog.network(run.config.architecture)
+    elif catalog.describe_object(module) != run.config.architecture:
+        raise UserError(
+            f"{run.folder} was made with another network",
+            f"it records {run.config.architecture.get('object')} and its parameters' shapes",
+            "hand over the same kind of network",
+        )
+    else:
+        network = module
+    start = run.config.training.from_weights
+    if start is not None:
+        start_from(network, open_run(run.folder / start))
+    return network
+
+
+def _teacher(student: Run) -> nn.Module | None:
+    """The recorded teacher. Raises UserError where its weights are no longer those the run began with."""
+    config = student.config
+    recorded = config.training.teacher
+    if recorded is None:
+        return None
+    run = open_run(student.folder / recorded.run)
+    if run.finished.weights_sha256 != recorded.weights_sha256:
+        raise UserError(
+            f"the teacher in {run.folder} changed",
+            "its weights are not those this run began with",
+            "restore the teacher, or start again with --out NEW",
+        )
+    return teacher_for(config.data, run)

@@ -1,0 +1,127 @@
+"""The catalog: a network by its name, from its recorded architecture, or from a user's own factory."""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from econet.errors import UserError, unknown_name
+from econet.models import architecture as records
+from econet.models.alexnet_small import alexnet_small
+from econet.models.classics.resnet_small import resnet_small
+from econet.models.econet import econet
+
+if TYPE_CHECKING:
+    from torch import nn
+
+InputShape = tuple[int, int, int]
+Factory = Callable[..., records.Architecture]
+
+CATALOG: dict[str, Factory] = {
+    "alexnet_small": alexnet_small,
+    "econet": econet,
+    "resnet_small": resnet_small,
+}
+
+
+def architecture(name: str, input_shape: InputShape, classes: int, **switches: Any) -> dict[str, Any]:
+    """The architecture of `name` as data, for `config.json`.
+
+    `name` is a catalog name or `package.module:function`; `switches` are the model's own (width, lrn).
+    Raises UserError for an unknown name, a switch the model has not, and shapes it cannot take.
+    """
+    if ":" in name:
+        return {"factory": name, "arguments": _factory_arguments(name, input_shape, classes, switches)}
+    if name not in CATALOG:
+        raise unknown_model(name)
+    known = switches_of(name)
+    for switch in switches:
+        if switch not in known:
+            raise UserError(
+                f"{name} has no --{switch}",
+                f"its switches are: {', '.join(known) or 'none'}",
+                f"leave --{switch} out, or choose another --model",
+            )
+    return records.to_data(CATALOG[name](input_shape, classes, **switches))
+
+
+def switches_of(name: str) -> list[str]:
+    """The switches of a catalog model, such as `width`."""
+    return list(inspect.signature(CATALOG[name]).parameters)[2:]
+
+
+def network(data: dict[str, Any]) -> "nn.Module":
+    """The untrained network of a recorded architecture. Raises UserError where it cannot be built from a record."""
+    if "factory" in data:
+        return _made_by_factory(str(data["factory"]), data["arguments"])
+    if "object" in data:
+        raise UserError(
+            f"the network {data['object']} was handed over as a Python object",
+            "its run records class name and parameter shapes, which is not enough to build it again",
+            "hand the same kind of object to econet.train or econet.export in Python",
+        )
+    from econet.models.network import Network
+
+    return Network(records.from_data(data))
+
+
+def build(name: str, *, input_shape: InputShape = (3, 32, 32), classes: int = 10, **switches: Any) -> "nn.Module":
+    """An untrained network by name, ready for float32 images [N, *input_shape]."""
+    return network(architecture(name, input_shape, classes, **switches))
+
+
+def unknown_model(name: str) -> UserError:
+    """The error for a misspelt model, with the nearest known ones."""
+    return unknown_name("model", name, CATALOG)
+
+
+def describe_object(module: "nn.Module") -> dict[str, Any]:
+    """What is recorded of a network handed over as an object: its class and its parameters' shapes."""
+    shapes = {name: list(value.shape) for name, value in module.state_dict().items()}
+    return {"object": type(module).__qualname__, "parameters": shapes}
+
+
+def _factory_arguments(
+    reference: str, input_shape: InputShape, classes: int, switches: dict[str, Any]
+) -> dict[str, Any]:
+    """Those of classes, channels, image_size and the switches that the user's function takes."""
+    offered = {"classes": classes, "channels": input_shape[0], "image_size": list(input_shape[1:]), **switches}
+    accepted = inspect.signature(_imported(reference)).parameters
+    for switch in switches:
+        if switch not in accepted:
+            raise UserError(
+                f"{reference} takes no --{switch}",
+                f"its parameters are: {', '.join(accepted)}",
+                f"leave --{switch} out",
+            )
+    return {name: value for name, value in offered.items() if name in accepted}
+
+
+def _made_by_factory(reference: str, arguments: dict[str, Any]) -> "nn.Module":
+    from torch import nn
+
+    made = _imported(reference)(**arguments)
+    if not isinstance(made, nn.Module):
+        raise UserError(
+            f"{reference} gave no network",
+            f"it returned {type(made).__name__}",
+            "return a torch.nn.Module from it",
+        )
+    return made
+
+
+def _imported(reference: str) -> Callable[..., Any]:
+    module_name, _, function_name = reference.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"cannot import the model {reference!r}", str(error), "package.module:function, importable from here"
+        ) from error
+    if not callable(found):
+        raise UserError(f"{reference} is not a function", f"it is a {type(found).__name__}", "name a function")
+    return found

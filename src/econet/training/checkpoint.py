@@ -1,0 +1,107 @@
+"""The checkpoint: all that a resume needs in one safetensors file, with a digest, so that one rename makes it whole."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from econet.errors import UserError
+from econet.files import write_whole
+from econet.runs.folder import Run
+from econet.training.averaging import Average
+from econet.training.optimizers import Optimizers
+
+
+@dataclass
+class Counters:
+    """Where training stands. Random streams need no state: each draw is seeded by its stream's name and step."""
+
+    step: int = 0
+    epoch: int = 0
+    seconds: float = 0.0
+    epoch_loss: float = 0.0
+    epoch_right: int = 0
+    epoch_images: int = 0
+    best: float = -1.0
+    waited: int = 0
+    plateau: dict[str, float] = field(default_factory=dict[str, float])
+
+
+class DamagedCheckpoint(Exception):
+    """A checkpoint whose bytes are not what was written."""
+
+
+def write_checkpoint(
+    run: Run, network: nn.Module, average: Average, optimizers: Optimizers, counters: Counters
+) -> None:
+    """Write `checkpoint.safetensors` whole; the one before stays as `checkpoint.previous.safetensors`."""
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in average.network.state_dict().items()}
+    tensors |= {f"optimizer.{name}": value for name, value in optimizers.state().items()}
+    plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    words = json.dumps(asdict(counters))
+    content = save(plain, metadata={"counters": words, "digest": _digest(plain, words)})
+    write_whole(run.checkpoint_path, content, keep_previous=run.previous_checkpoint_path)
+
+
+def read_checkpoint(
+    run: Run, network: nn.Module, average: Average, optimizers: Optimizers
+) -> tuple[Counters, str | None] | None:
+    """Restore the newest whole checkpoint into the three objects; None where there is none.
+
+    A damaged newest one is passed over for the one before, and the second value says so.
+    Raises UserError where both are damaged.
+    """
+    faults: list[str] = []
+    for path in (run.checkpoint_path, run.previous_checkpoint_path):
+        if not path.exists():
+            continue
+        try:
+            tensors, counters = _verified(path)
+        except DamagedCheckpoint as error:
+            faults.append(f"{path.name}: {error}")
+            continue
+        _restore(tensors, network, average, optimizers)
+        return counters, "; ".join(faults) or None
+    if faults:
+        raise UserError(
+            f"no checkpoint in {run.folder} can be read",
+            "; ".join(faults),
+            "start again in another folder: --out NEW",
+        )
+    return None
+
+
+def _verified(path: Path) -> tuple[dict[str, Tensor], Counters]:
+    try:
+        with safe_open(path, framework="pt") as stream:
+            metadata = stream.metadata() or {}
+        tensors = load_file(path)
+        words = metadata["counters"]
+        if _digest(tensors, words) != metadata["digest"]:
+            raise DamagedCheckpoint("its digest does not match its bytes")
+        return tensors, Counters(**json.loads(words))
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        raise DamagedCheckpoint(str(error)) from error
+
+
+def _restore(tensors: dict[str, Tensor], network: nn.Module, average: Average, optimizers: Optimizers) -> None:
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+    network.load_state_dict(part("network."))
+    average.network.load_state_dict(part("average."))
+    optimizers.load(part("optimizer."))
+
+
+def _digest(tensors: dict[str, Tensor], words: str) -> str:
+    digest = hashlib.sha256(words.encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,33 @@
+"""What training uses where the user says nothing, a line a model. Chosen on validation."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """Batch size, optimizer and its peak rate, decay, smoothing and the average's decay for one model."""
+
+    batch_size: int
+    optimizer: Literal["sgd", "adamw", "muon"]
+    lr: float
+    weight_decay: float
+    label_smoothing: float = 0.05
+    ema: float = 0.99
+
+
+# Peak rates for the optimizers a model does not use by default.
+RATE = {"sgd": 0.1, "adamw": 0.002, "muon": 0.02}
+DECAY = {"sgd": 5e-4, "adamw": 0.05, "muon": 0.01}
+
+_BY_MODEL = {
+    "alexnet_small": Defaults(batch_size=128, optimizer="sgd", lr=0.05, weight_decay=5e-4),
+    "econet": Defaults(batch_size=128, optimizer="muon", lr=0.02, weight_decay=0.01),
+    "resnet_small": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
+}
+_OTHERS = Defaults(batch_size=128, optimizer="adamw", lr=0.002, weight_decay=0.05)
+
+
+def defaults_for(model: str) -> Defaults:
+    """The defaults of a catalog model; careful ones for a user's own network."""
+    return _BY_MODEL.get(model, _OTHERS)

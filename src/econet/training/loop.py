@@ -1,0 +1,294 @@
+"""The training loop: every step is a function of the recorded plan, so a killed run ends with the same bits."""
+
+import time
+from dataclasses import dataclass
+from math import isfinite, sqrt
+
+import numpy as np
+import torch
+from msgspec.structs import replace
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from econet.data.augmentation import Augmenter
+from econet.data.dataset import Dataset
+from econet.errors import UserError
+from econet.files import sha256_of, write_whole
+from econet.runs import provenance
+from econet.runs.folder import Run, truncate_history
+from econet.runs.record import write_record
+from econet.runs.records import Epoch, Finished, RunConfig
+from econet.statistics.streams import stream_seed
+from econet.training import machine, parallel
+from econet.training.averaging import Average
+from econet.training.checkpoint import Counters, read_checkpoint, write_checkpoint
+from econet.training.inference import logits_of
+from econet.training.interruption import Interrupted, Request, stop_requests
+from econet.training.optimizers import Optimizers
+from econet.training.progress import Progress
+from econet.training.schedules import Plateau, factor
+from econet.training.step import Forward, learn
+
+CHANCE_CHECK_SHARE = 0.2
+CHECKPOINT_SECONDS = 10.0
+
+
+@dataclass
+class Learner:
+    """Everything one training holds in memory."""
+
+    run: Run
+    config: RunConfig
+    network: nn.Module
+    average: Average
+    optimizers: Optimizers
+    teacher: nn.Module | None
+    train: Augmenter
+    train_labels: Tensor
+    validation: Augmenter
+    validation_labels: Tensor
+    device: torch.device
+    counters: Counters
+    progress: Progress
+    checkpoint_seconds: float
+
+
+def fit(
+    run: Run,
+    network: nn.Module,
+    dataset: Dataset,
+    teacher: nn.Module | None,
+    progress: Progress,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> Finished:
+    """Train `network` as the run's `config.json` says, from its newest checkpoint on, and finish the run folder.
+
+    The caller holds the folder's lock. Raises UserError for a non-finite loss or a run still at chance level
+    after a fifth of its steps, and Interrupted after a signal; in both cases the checkpoint is whole.
+    """
+    learner = _prepare(run, network, dataset, teacher, progress, checkpoint_seconds)
+    counters, plan = learner.counters, learner.config.plan
+    progress.begin(f"{learner.config.model} on {learner.config.data.name}", plan.steps, counters.step)
+    try:
+        with stop_requests() as request:
+            stopped_early = _run_epochs(learner, request)
+    finally:
+        progress.end()
+    return _finish(learner, stopped_early)
+
+
+def _prepare(
+    run: Run,
+    network: nn.Module,
+    dataset: Dataset,
+    teacher: nn.Module | None,
+    progress: Progress,
+    checkpoint_seconds: float,
+) -> Learner:
+    config = run.config
+    machine.apply(config.machine)
+    device = machine.resolve_device(config.machine.device)
+    parallel.join(device)
+    network = machine.placed(parallel.share_batch_norm(network), device)
+    if teacher is not None:
+        teacher = machine.placed(teacher, device).eval().requires_grad_(False)
+    average = Average(network, config.training.ema)
+    optimizers = Optimizers(network, config.training)
+    preprocess = dataset.preprocess
+    learner = Learner(
+        run=run,
+        config=config,
+        network=network,
+        average=average,
+        optimizers=optimizers,
+        teacher=teacher,
+        train=Augmenter(torch.from_numpy(dataset.train.pixels), preprocess, config.training.augment, device),
+        train_labels=torch.from_numpy(dataset.train.labels).to(device),
+        validation=Augmenter(torch.from_numpy(dataset.validation.pixels), preprocess, "none", device),
+        validation_labels=torch.from_numpy(dataset.validation.labels).to(device),
+        device=device,
+        counters=Counters(),
+        progress=progress,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    restored = read_checkpoint(run, network, average, optimizers)
+    if restored is not None:
+        learner.counters, fault = restored
+        if fault:
+            progress.note(f"a damaged checkpoint was passed over ({fault}); going on from the one before")
+    if parallel.rank() == 0:
+        truncate_history(run.history_path, learner.counters.epoch)
+    return learner
+
+
+def _run_epochs(learner: Learner, request: Request) -> bool:
+    """Train to the planned end; returns whether it stopped early for want of progress."""
+    counters, plan, training = learner.counters, learner.config.plan, learner.config.training
+    # torch.compile is typed as giving any callable; a compiled network is called like the plain one.
+    forward: Forward = torch.compile(learner.network) if learner.config.machine.compile else learner.network
+    while counters.step < plan.steps:
+        _run_epoch(learner, forward, request)
+        if training.patience is not None and counters.waited >= training.patience:
+            return True
+    return False
+
+
+def _run_epoch(learner: Learner, forward: Forward, request: Request) -> None:
+    """Train from the present step to the end of its epoch, then validate and write the epoch's line."""
+    counters, plan, config = learner.counters, learner.config.plan, learner.config
+    batch_size = config.training.batch_size
+    order = epoch_order(config.seed, counters.epoch, len(learner.train_labels))
+    end = min((counters.epoch + 1) * plan.steps_per_epoch, plan.steps)
+    learner.network.train()
+    started, saved, first = time.perf_counter(), time.perf_counter(), counters.step
+    before = counters.seconds
+    while counters.step < end:
+        position = (counters.step % plan.steps_per_epoch) * batch_size
+        loss = _one_step(learner, forward, order[position : position + batch_size])
+        now = time.perf_counter()
+        counters.seconds = before + now - started
+        rate = (counters.step - first) * batch_size / (now - started)
+        learner.progress.advance(counters.step, loss, rate)
+        _check_chance(learner)
+        if now - saved > learner.checkpoint_seconds or request.number is not None:
+            _save(learner)
+            saved = time.perf_counter()
+        if request.number is not None:
+            raise Interrupted(request.number)
+    counters.epoch += 1
+    _validate(learner, rate=(end - first) * batch_size / max(time.perf_counter() - started, 1e-9))
+    counters.seconds = before + time.perf_counter() - started
+    _save(learner)
+
+
+def epoch_order(seed: int, epoch: int, count: int) -> Tensor:
+    """The order of the training images in `epoch`: a permutation that needs no state."""
+    return torch.from_numpy(np.random.default_rng(stream_seed(seed, "order", epoch)).permutation(count))
+
+
+def _one_step(learner: Learner, forward: Forward, indices: Tensor) -> float:
+    """One optimizer step; returns the batch's loss. Raises UserError before a non-finite one reaches the weights."""
+    counters, config = learner.counters, learner.config
+    generator = torch.Generator().manual_seed(stream_seed(config.seed, "augmentation", counters.step))
+    torch.manual_seed(stream_seed(config.seed, "dropout", counters.step, parallel.rank()))
+    images, labels = _batch(learner, indices, generator)
+    loss, right = learn(forward, learner.teacher, images, labels, config.training, config.machine.precision)
+    totals = parallel.summed(torch.stack([loss.double() / parallel.processes(), right.double()]))
+    value = totals[0].item()
+    if not isfinite(value):
+        raise _diverged(learner, value)
+    parallel.average_gradients(learner.network)
+    lowerings = int(counters.plateau.get("lowerings", 0))
+    learner.optimizers.step(factor(config.training.schedule, counters.step, config.plan.steps, lowerings))
+    learner.average.update(counters.step)
+    counters.step += 1
+    counters.epoch_loss += value * len(indices)
+    counters.epoch_right += int(totals[1].item())
+    counters.epoch_images += len(indices)
+    return value
+
+
+def _batch(learner: Learner, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """This process's part of the augmented batch; all processes draw the same whole batch."""
+    images = learner.train.batch(indices, generator)
+    labels = learner.train_labels[indices]
+    if parallel.processes() == 1:
+        return images, labels
+    mine = parallel.my_slice(torch.arange(len(indices)))
+    return images[mine].contiguous(memory_format=torch.channels_last), labels[mine]
+
+
+def _validate(learner: Learner, rate: float) -> None:
+    """Evaluate the averaged weights on validation and write the epoch's line."""
+    counters, config = learner.counters, learner.config
+    logits = logits_of(
+        learner.average.network, learner.validation.plain, len(learner.validation_labels), config.machine.precision
+    )
+    labels = learner.validation_labels.cpu()
+    accuracy = (logits.argmax(1) == labels).double().mean().item()
+    lowerings = int(counters.plateau.get("lowerings", 0))
+    line = Epoch(
+        epoch=counters.epoch,
+        step=counters.step,
+        loss=counters.epoch_loss / counters.epoch_images,
+        train_accuracy=counters.epoch_right / counters.epoch_images,
+        validation_loss=F.cross_entropy(logits, labels).item(),
+        validation_accuracy=accuracy,
+        lr=config.training.lr * factor(config.training.schedule, counters.step - 1, config.plan.steps, lowerings),
+        seconds=counters.seconds,
+        images_per_s=rate,
+    )
+    if parallel.rank() == 0:
+        learner.run.append_epoch(line)
+    learner.progress.epoch(line, config.plan.epochs)
+    counters.epoch_loss, counters.epoch_right, counters.epoch_images = 0.0, 0, 0
+    counters.waited = 0 if accuracy > counters.best else counters.waited + 1
+    counters.best = max(counters.best, accuracy)
+    plateau = Plateau(lowerings, counters.plateau.get("best", -1.0), int(counters.plateau.get("waited", 0)))
+    plateau.see(accuracy)
+    counters.plateau = {"lowerings": plateau.lowerings, "best": plateau.best, "waited": plateau.waited}
+
+
+def _check_chance(learner: Learner) -> None:
+    """After a fifth of the steps the network must beat always answering the commonest class."""
+    counters, plan = learner.counters, learner.config.plan
+    if counters.step != max(2, int(plan.steps * CHANCE_CHECK_SHARE)) or counters.epoch_images < 200:
+        return
+    shares = torch.bincount(learner.train_labels).double() / len(learner.train_labels)
+    chance = shares.max().item()
+    seen = counters.epoch_right / counters.epoch_images
+    if seen <= chance + 2 * sqrt(chance * (1 - chance) / counters.epoch_images):
+        raise UserError(
+            f"{learner.run.folder} learns nothing",
+            f"after {counters.step} of {plan.steps} steps {seen:.1%} of the training images are right; "
+            f"always answering the commonest class would give {chance:.1%}",
+            f"a lower --lr (it was {learner.config.training.lr:g}), or more time",
+        )
+
+
+def _diverged(learner: Learner, value: float) -> UserError:
+    return UserError(
+        f"training diverged in {learner.run.folder}",
+        f"the loss became {value} at step {learner.counters.step} of {learner.config.plan.steps}",
+        f"a lower --lr (it was {learner.config.training.lr:g})",
+    )
+
+
+def _save(learner: Learner) -> None:
+    if parallel.rank() == 0:
+        write_checkpoint(learner.run, learner.network, learner.average, learner.optimizers, learner.counters)
+
+
+def _finish(learner: Learner, stopped_early: bool) -> Finished:
+    """Write the averaged weights, then `finished.json`, then drop the checkpoints nobody needs any more."""
+    run, counters, history = learner.run, learner.counters, learner.run.history
+    weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.network.state_dict().items()}
+    finished = Finished(
+        steps=counters.step,
+        epochs=counters.epoch,
+        seconds=counters.seconds,
+        images=counters.step * learner.config.training.batch_size,
+        validation_accuracy=history[-1].validation_accuracy,
+        still_improving=still_improving([line.validation_accuracy for line in history], len(learner.validation_labels)),
+        stopped_early=stopped_early,
+        weights_sha256="",
+        finished=provenance.now(),
+    )
+    if parallel.rank() == 0:
+        write_whole(run.weights_path, save(weights))
+        write_record(run.finished_path, replace(finished, weights_sha256=sha256_of(run.weights_path)))
+        run.checkpoint_path.unlink(missing_ok=True)
+        run.previous_checkpoint_path.unlink(missing_ok=True)
+    parallel.wait_for_all()
+    return run.finished
+
+
+def still_improving(accuracies: list[float], images: int) -> bool:
+    """Whether the last tenth of the epochs beat the tenth before by more than one standard error of validation."""
+    tenth = max(1, len(accuracies) // 10)
+    if len(accuracies) < 2 * tenth:
+        return True
+    last = sum(accuracies[-tenth:]) / tenth
+    before = sum(accuracies[-2 * tenth : -tenth]) / tenth
+    return last - before > sqrt(last * (1 - last) / images)

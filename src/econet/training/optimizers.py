@@ -1,0 +1,123 @@
+"""SGD with Nesterov momentum, AdamW and Muon, and which weights each of them takes."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, AdamW, Muon, Optimizer
+
+from econet.runs.records import TrainingConfig
+
+MOMENTUM = 0.9
+MUON_MOMENTUM = 0.95
+# AdamW takes what Muon cannot, at a tenth of Muon's rate.
+ADAMW_SHARE_OF_MUON_LR = 0.1
+
+
+class Optimizers:
+    """One or two torch optimizers that step together; every rate follows one factor of its peak.
+
+    Muon takes two-dimensional weights only (Jordan 2024, "Muon"), so a convolution is handed to it as a view
+    [out, rest] that shares its memory; depthwise and first convolutions, the classifier, norms and biases go
+    to AdamW beside it.
+    """
+
+    def __init__(self, network: nn.Module, config: TrainingConfig) -> None:
+        self._views: list[tuple[Tensor, nn.Parameter]] = []
+        decayed, plain = _by_decay(network)
+        if config.optimizer == "muon":
+            matrices = [parameter for parameter in decayed if _is_hidden(parameter, network)]
+            taken = {id(parameter) for parameter in matrices}
+            self._views = [(parameter, _view(parameter)) for parameter in matrices]
+            rest = [parameter for parameter in (*decayed, *plain) if id(parameter) not in taken]
+            self.parts: list[Optimizer] = [
+                Muon(
+                    [view for _, view in self._views],
+                    lr=config.lr,
+                    momentum=MUON_MOMENTUM,
+                    weight_decay=config.weight_decay,
+                ),
+                AdamW(rest, lr=config.lr * ADAMW_SHARE_OF_MUON_LR, weight_decay=0.0),
+            ]
+        else:
+            groups = [
+                {"params": decayed, "weight_decay": config.weight_decay},
+                {"params": plain, "weight_decay": 0.0},
+            ]
+            if config.optimizer == "sgd":
+                self.parts = [SGD(groups, lr=config.lr, momentum=MOMENTUM, nesterov=True)]
+            else:
+                self.parts = [AdamW(groups, lr=config.lr)]
+        self._peaks = [[float(group["lr"]) for group in part.param_groups] for part in self.parts]
+
+    def step(self, factor: float) -> None:
+        """One update at `factor` of every peak rate, then the gradients are dropped."""
+        for original, view in self._views:
+            view.grad = None if original.grad is None else _as_matrix(original.grad)
+        for part, peaks in zip(self.parts, self._peaks, strict=True):
+            for group, peak in zip(part.param_groups, peaks, strict=True):
+                group["lr"] = peak * factor
+            part.step()
+            part.zero_grad(set_to_none=True)
+        for original, view in self._views:
+            original.grad = None
+            view.grad = None
+
+    def state(self) -> dict[str, Tensor]:
+        """Every state tensor under the name `<part>.<parameter>.<what>`, laid out contiguously."""
+        return {
+            f"{number}.{index}.{what}": value.detach().contiguous()
+            for number, part in enumerate(self.parts)
+            for index, parameter in enumerate(_parameters(part))
+            for what, value in part.state.get(parameter, {}).items()
+            if isinstance(value, Tensor)
+        }
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Put back what `state` gave, in the memory layout of the parameter it belongs to."""
+        for number, part in enumerate(self.parts):
+            parameters = list(_parameters(part))
+            for name, value in state.items():
+                owner, index, what = name.split(".", 2)
+                if int(owner) != number:
+                    continue
+                parameter = parameters[int(index)]
+                same_shape = value.shape == parameter.shape
+                part.state[parameter][what] = torch.empty_like(parameter).copy_(value) if same_shape else value.clone()
+
+
+def _by_decay(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Dense and convolution weights, which decay, and the rest, which does not: norms, biases, depthwise."""
+    depthwise = {
+        id(module.weight)
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
+    }
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    decayed = [parameter for parameter in trained if parameter.ndim >= 2 and id(parameter) not in depthwise]
+    taken = {id(parameter) for parameter in decayed}
+    return decayed, [parameter for parameter in trained if id(parameter) not in taken]
+
+
+def _is_hidden(parameter: nn.Parameter, network: nn.Module) -> bool:
+    """Whether a weight is neither the first layer's nor the last's: those stay with AdamW."""
+    weights = [weight for weight in network.parameters() if weight.ndim >= 2]
+    return parameter is not weights[0] and parameter is not weights[-1]
+
+
+def _as_matrix(weight: Tensor) -> Tensor:
+    """[out, in, h, w] as a view [out, h * w * in] (channels-last memory) or [out, in * h * w]."""
+    if weight.ndim == 2:
+        return weight
+    if weight.is_contiguous(memory_format=torch.channels_last):
+        return weight.permute(0, 2, 3, 1).reshape(weight.shape[0], -1)
+    return weight.reshape(weight.shape[0], -1)
+
+
+def _view(parameter: nn.Parameter) -> nn.Parameter:
+    return nn.Parameter(_as_matrix(parameter.data))
+
+
+def _parameters(part: Optimizer) -> Iterable[nn.Parameter]:
+    for group in part.param_groups:
+        yield from group["params"]

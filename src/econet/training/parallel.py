@@ -1,0 +1,106 @@
+"""Data-parallel training under `torchrun`: every process takes its slice of each batch, gradients are averaged."""
+
+import os
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
+
+
+def processes() -> int:
+    """How many processes train together; 1 outside `torchrun`."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def rank() -> int:
+    """This process's number among them."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def join(device: torch.device) -> None:
+    """Join the other processes: nccl between GPUs, gloo between CPUs. Nothing to do for a single one."""
+    if processes() > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+
+
+def wait_for_all() -> None:
+    """Return when every process has come here."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
+def my_slice(indices: Tensor) -> Tensor:
+    """This process's part of a batch's indices; their number must be a multiple of the processes."""
+    return indices.view(processes(), -1)[rank()]
+
+
+def average_gradients(network: nn.Module) -> None:
+    """Replace every gradient by its mean over the processes, in one exchange."""
+    if processes() == 1:
+        return
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    flat /= processes()
+    for gradient, mean in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
+
+
+def summed(value: Tensor) -> Tensor:
+    """The sum of `value` over the processes."""
+    if processes() > 1:
+        dist.all_reduce(value)
+    return value
+
+
+class _SharedSum(torch.autograd.Function):
+    """Sum over processes whose gradient is the sum of the processes' gradients."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, value: Tensor) -> Tensor:
+        total = value.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *gradients: Any) -> Tensor:
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
+class SharedBatchNorm(nn.BatchNorm2d):
+    """Batch norm over the images of all processes, as one process would see them; works on the CPU too."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[N, C, H, W] -> the same, normalised with the mean and variance of the whole batch."""
+        if not self.training:
+            return super().forward(input)
+        values = input.float()
+        count = values.numel() // values.shape[1] * processes()
+        sums = _SharedSum.apply(torch.stack([values.sum((0, 2, 3)), values.square().sum((0, 2, 3))]))
+        mean, square = sums[0] / count, sums[1] / count
+        variance = square - mean.square()
+        self._follow(mean.detach(), variance.detach() * count / (count - 1))
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return values * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
+
+    def _follow(self, mean: Tensor, variance: Tensor) -> None:
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        momentum = self.momentum if self.momentum is not None else 0.1
+        self.running_mean.lerp_(mean, momentum)
+        self.running_var.lerp_(variance, momentum)
+        self.num_batches_tracked.add_(1)
+
+
+def share_batch_norm(network: nn.Module) -> nn.Module:
+    """Let every batch norm of `network` look at all processes' images; a single process keeps torch's own."""
+    if processes() == 1:
+        return network
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = SharedBatchNorm
+    return network

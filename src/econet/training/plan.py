@@ -1,0 +1,37 @@
+"""How long a run will be, fixed once when it begins: from epochs, or from a time budget and a measured rate."""
+
+from econet.errors import UserError
+from econet.runs.records import Plan, TrainingConfig
+
+# Kept back for checkpoints, start-up and a machine that slows down a little.
+RESERVE = 0.08
+# An image evaluated costs about this much of an image learned.
+EVALUATION_SHARE = 0.3
+SMALLEST_STEPS = 20
+
+
+def planned(training: TrainingConfig, train_images: int, validation_images: int, images_per_s: float | None) -> Plan:
+    """The plan of a run over `train_images`; a time budget needs the measured `images_per_s`.
+
+    Each epoch is whole batches; the few images left over are another set in every epoch.
+    Raises UserError where the time is too short for one pass over the images.
+    """
+    per_epoch = max(1, train_images // training.batch_size)
+    dropped = train_images - per_epoch * training.batch_size
+    if training.epochs is not None:
+        epochs = training.epochs
+        return Plan(epochs=epochs, steps_per_epoch=per_epoch, steps=epochs * per_epoch, dropped_images=dropped)
+    if training.time_s is None or images_per_s is None:
+        raise ValueError("a plan needs epochs, or a time and a measured rate")
+    seconds_a_step = training.batch_size / images_per_s
+    validation_a_step = EVALUATION_SHARE * validation_images / images_per_s / per_epoch
+    steps = int(training.time_s * (1 - RESERVE) / (seconds_a_step + validation_a_step))
+    if steps < max(per_epoch, SMALLEST_STEPS):
+        shortest = max(per_epoch, SMALLEST_STEPS) * (seconds_a_step + validation_a_step) / (1 - RESERVE)
+        raise UserError(
+            f"--time {training.time_s:g}s is too short",
+            f"one pass over the {train_images} training images takes about {shortest:.0f} s on this machine",
+            f"--time {max(2 * shortest, 10):.0f}s or more, or --epochs 1",
+        )
+    epochs = -(-steps // per_epoch)
+    return Plan(epochs=epochs, steps_per_epoch=per_epoch, steps=steps, dropped_images=dropped)
