@@ -26,7 +26,8 @@ from econet.jobs.sides import (
     width_within,
 )
 from econet.jobs.train import LISTING, check_same_data, data_config, load, train
-from econet.measurement.predictions import predictions_path, read_predictions
+from econet.measurement.accuracy import read_predictions
+from econet.report.answers import predictions_path
 from econet.report.page import write_page
 from econet.report.pictures import write_pictures
 from econet.runs import provenance
@@ -244,7 +245,7 @@ def _exported(story: Story, side: Contender) -> list[Artifact]:
     return artifacts
 
 
-def _measured(story: Story, artifacts: list[Artifact]) -> tuple[list[Side], dict[str, list[float]]]:
+def _measured(story: Story, artifacts: list[Artifact]) -> tuple[list[Side], dict[str, tuple[float, ...]]]:
     """Evaluate every file on the same images, then time them interleaved in one run."""
     with story.step(f"evaluating {len(artifacts)} files on the {story.config.proof} images"):
         evaluations = evaluate_artifacts(
@@ -275,7 +276,7 @@ def _side(folder: Path, artifact: Artifact, evaluation: Evaluation, benchmark: B
     )
 
 
-def _judged(story: Story, sides: list[Side], rounds: dict[str, list[float]]) -> Comparison:
+def _judged(story: Story, sides: list[Side], rounds: dict[str, tuple[float, ...]]) -> Comparison:
     """Pair the two files, choose the pictures, and put everything into the record."""
     large, small = judge.pair(sides)
     answers = [read_predictions(predictions_path(story.folder / side.artifact)) for side in (large, small)]

@@ -1,6 +1,7 @@
 """The judgement: the paired difference of two files, the ratios of their cost, and the verdict with its reason."""
 
-from econet.measurement.predictions import Predictions
+from econet.measurement.accuracy import Predictions, paired
+from econet.measurement.latency import latency_ratio
 from econet.runs.comparison_records import Difference, Ratios, Side, Verdict
 from econet.statistics.intervals import tango, verdict
 
@@ -18,9 +19,7 @@ def same_precision(sides: list[Side]) -> tuple[Side, Side] | None:
 
 def difference(baseline: Predictions, candidate: Predictions) -> Difference:
     """Candidate minus baseline on the same images with Tango's 95 % score interval."""
-    alone_baseline = int((baseline.right & ~candidate.right).sum())
-    alone_candidate = int((candidate.right & ~baseline.right).sum())
-    images = len(baseline.truth)
+    alone_baseline, alone_candidate, images = paired(baseline, candidate)
     return Difference(
         candidate_minus_baseline=(alone_candidate - alone_baseline) / images,
         interval=tango(alone_baseline, alone_candidate, images),
@@ -30,18 +29,16 @@ def difference(baseline: Predictions, candidate: Predictions) -> Difference:
     )
 
 
-def ratios(baseline: Side, candidate: Side, rounds: dict[str, list[float]]) -> Ratios:
+def ratios(baseline: Side, candidate: Side, rounds: dict[str, tuple[float, ...]]) -> Ratios:
     """Candidate over baseline. `rounds` holds each artifact's latency in every interleaved round, by its path."""
     small, large = candidate.benchmark, baseline.benchmark
-    each = sorted(
-        ours / theirs for ours, theirs in zip(rounds[candidate.artifact], rounds[baseline.artifact], strict=True)
-    )
+    latency, low, high = latency_ratio(rounds[candidate.artifact], rounds[baseline.artifact])
     return Ratios(
         macs=None if not small.macs or not large.macs else small.macs / large.macs,
         parameters=small.parameters / large.parameters,
         bytes=small.bytes / large.bytes,
-        latency=each[len(each) // 2],
-        latency_range=(each[0], each[-1]),
+        latency=latency,
+        latency_range=(low, high),
         cpu=small.cpu_s_per_1000 / large.cpu_s_per_1000,
     )
 
@@ -74,9 +71,14 @@ def warnings(sides: list[Side]) -> list[str]:
             )
     for side in (baseline, candidate):
         if side.training is not None and side.training.still_improving:
-            found.append(f"the {side.role} was still improving when its training ended; more time may change the answer")
+            found.append(
+                f"the {side.role} was still improving when its training ended; more time may change the answer"
+            )
     found += [
-        f"{side.role} {side.precision}: {text}" for side in sides if side.export is not None for text in side.export.warnings
+        f"{side.role} {side.precision}: {text}"
+        for side in sides
+        if side.export is not None
+        for text in side.export.warnings
     ]
     return found
 

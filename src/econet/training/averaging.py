@@ -26,6 +26,6 @@ class Average:
         """Take one step towards the network; `updates` counts the steps before this one."""
         weight = 1 - min(self._decay, (1 + updates) / (10 + updates))
         averages: list[Tensor] = [average for average, _ in self._floats]
-        torch._foreach_lerp_(averages, [live for _, live in self._floats], weight)  # pyright: ignore[reportPrivateImportUsage]
+        torch._foreach_lerp_(averages, [live for _, live in self._floats], weight)  # pyright: ignore[reportPrivateImportUsage, reportPrivateUsage]
         for average, live in self._counters:
             average.copy_(live)

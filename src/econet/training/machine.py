@@ -38,7 +38,7 @@ def usable_cores() -> int:
 
 def placed(network: nn.Module, device: torch.device) -> nn.Module:
     """The network on `device`, its weights in channels-last layout: what convolutions here run fastest on."""
-    return network.to(device).to(memory_format=torch.channels_last)
+    return network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:

@@ -1,0 +1,154 @@
+"""One call from a source's name, or a folder, to a Dataset: read, split, resized, measured, fingerprinted."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, cast
+
+from msgspec import structs
+
+from econet.data.dataset import Dataset, FileLine, Images
+from econet.data.sources.cifar import CIFAR10, CIFAR100, cifar
+from econet.data.sources.folder import photo_folder
+from econet.data.sources.idx import fashion_mnist
+from econet.data.sources.photo_files import printable
+from econet.data.sources.source import Source
+from econet.data.split import Indices, stratified
+from econet.data.store import check_memory, fingerprint, normalisation, resize_all
+from econet.errors import UserError, unknown_name
+from econet.images.preprocess import Preprocess
+
+NAMES = ("fashion-mnist", "cifar10", "cifar100")
+FOLDER_SIZE = 64
+TEST_SHARE = 0.15
+
+Resize = Literal["stretch", "shorter-side"]
+
+
+def load_data(
+    source: str,
+    *,
+    data_dir: Path | None = None,
+    download: bool = False,
+    image_size: int | None = None,
+    resize: str | None = None,
+    validation: float = 0.1,
+    seed: int = 0,
+    skip_bad: bool = False,
+) -> Dataset:
+    """Load `fashion-mnist`, `cifar10`, `cifar100` or a folder of class folders (`./cifar10` where names collide).
+
+    `image_size` is the side of the network's square input in pixels: 8 to 1024, by default the set's own, and 64
+    for folders. `validation` is the share of the training pictures held out (0 < share <= 0.5) where the source
+    has no validation of its own; a folder without test/ also gives 15 % of its pictures to test. `seed` decides
+    both. Raises UserError for whatever a person can put right.
+    """
+    _check(image_size, resize, validation, seed)
+    found, preprocess = _read(source, data_dir, download, image_size, _checked_resize(resize), skip_bad)
+    train, held, test = _split(found, validation, seed)
+    train, held, test = (resize_all(part, preprocess) for part in (train, held, test))
+    offset, scale = normalisation(train.pixels)
+    return Dataset(
+        name=source if source in NAMES else printable(Path(source).resolve().name) or "folder",
+        source=source,
+        train=train,
+        validation=held,
+        test=test,
+        classes=found.classes,
+        preprocess=structs.replace(preprocess, offset=offset, scale=scale),
+        fingerprint=fingerprint(found.classes, (train, held, test)),
+        split_seed=seed,
+        validation_fraction=validation,
+        listing=_relabelled(found, train, held, test),
+        warnings=found.warnings,
+    )
+
+
+def _check(image_size: int | None, resize: str | None, validation: float, seed: int) -> None:
+    if image_size is not None and not 8 <= image_size <= 1024:
+        raise UserError(
+            f"image size {image_size} is out of range", "EcoNet takes 8 to 1024 pixels a side", "--image-size 64"
+        )
+    if not 0 < validation <= 0.5:
+        raise UserError(
+            f"validation share {validation} is out of range",
+            "it is the share of training pictures held out: above 0, at most 0.5",
+            "--validation 0.1",
+        )
+    if seed < 0:
+        raise UserError(f"seed {seed} is negative", "a seed is a whole number from 0", "--seed 0")
+
+
+def _checked_resize(resize: str | None) -> Resize:
+    if resize not in {None, "stretch", "shorter-side"}:
+        raise unknown_name("resize", str(resize), ("stretch", "shorter-side"))
+    return cast("Resize", resize or "stretch")
+
+
+def _read(
+    source: str, data_dir: Path | None, download: bool, image_size: int | None, resize: Resize, skip_bad: bool
+) -> tuple[Source, Preprocess]:
+    """The source as found, and its preprocessing but for offset and scale."""
+    if source not in NAMES:
+        preprocess = _preprocess(image_size or FOLDER_SIZE, 3, resize)
+        return photo_folder(_folder(source), preprocess, skip_bad=skip_bad), preprocess
+    if source == "fashion-mnist":
+        found = fashion_mnist(data_dir)
+    else:
+        found = cifar(CIFAR10 if source == "cifar10" else CIFAR100, data_dir, download=download)
+    side, channels = found.train.pixels.shape[1], found.train.pixels.shape[3]
+    wanted = image_size or side
+    check_memory(len(found.train), (wanted, wanted), channels)
+    return found, _preprocess(wanted, 1 if channels == 1 else 3, "none" if wanted == side else resize)
+
+
+def _folder(source: str) -> Path:
+    """The folder that `source` names. Raises UserError, with near names where it looks like a misspelt word."""
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise UserError(
+            f"{source} is not a folder",
+            "data is a name or a folder of class folders",
+            f"one of: {', '.join(NAMES)}",
+        )
+    if len(folder.parts) > 1 or source.startswith((".", "~")):
+        raise UserError(
+            f"there is no folder {source}",
+            f"nothing lies at {folder.absolute()}",
+            "check the spelling of the path",
+        )
+    error = unknown_name("data", source, NAMES)
+    raise UserError(error.what, f"it is no data set EcoNet knows, and no folder {source}/ lies here", error.remedy)
+
+
+def _preprocess(side: int, channels: Literal[1, 3], resize: Literal["none", "stretch", "shorter-side"]) -> Preprocess:
+    size = (side, side)
+    return Preprocess(image_size=size, channels=channels, resize=resize, resize_size=size, offset=0, scale=1.0)
+
+
+def _split(found: Source, validation: float, seed: int) -> tuple[Images, Images, Images]:
+    """(train, validation, test): what the source brings stays as it is, the rest is held out of training."""
+    train, held, test = found.train, found.validation, found.test
+    if test is None:
+        kept, out = stratified(train.labels, TEST_SHARE, seed, "test", found.classes)
+        train, test = _take(train, kept), _take(train, out)
+    if held is None:
+        kept, out = stratified(train.labels, validation, seed, "validation", found.classes)
+        train, held = _take(train, kept), _take(train, out)
+    return train, held, test
+
+
+def _take(images: Images, positions: Indices) -> Images:
+    files = tuple(images.files[position] for position in positions) if images.files else ()
+    return Images(images.pixels[positions], images.labels[positions], files)
+
+
+def _relabelled(found: Source, train: Images, held: Images, test: Images) -> tuple[FileLine, ...]:
+    """The listing with the split each file ended in; its usable files come in the order of the source's splits."""
+    ended = {
+        file: name for name, part in (("train", train), ("validation", held), ("test", test)) for file in part.files
+    }
+    used = [file for part in (found.train, found.validation, found.test) if part for file in part.files]
+    splits = iter(ended[file] for file in used)
+    return tuple(line if line.set_aside else replace(line, split=next(splits)) for line in found.listing)

@@ -1,0 +1,43 @@
+"""`benchmark`: what files cost, all of them measured in one interleaved run."""
+
+from math import prod
+from pathlib import Path
+
+from safetensors import safe_open
+
+from econet.measurement import latency
+from econet.runs.artifact_records import Benchmark
+from econet.runs.folder import Run
+from econet.runs.record import write_record
+
+
+def benchmark(targets: list[Path]) -> list[Benchmark]:
+    """Measure run folders (every artifact in them) and files together, and write each record beside its file."""
+    files: list[tuple[Path, Run | None]] = []
+    for target in targets:
+        run = Run(target if target.is_dir() else target.parent)
+        mine = run if run.exists else None
+        files += [(path, mine) for path in run.artifacts()] if target.is_dir() else [(target, mine)]
+    return benchmark_artifacts(files)[0]
+
+
+def benchmark_artifacts(
+    targets: list[tuple[Path, Run | None]],
+) -> tuple[list[Benchmark], list[tuple[float, ...]]]:
+    """The records, and each file's median latency (ms) round by round, in the order of `targets`."""
+    trained = [None if run is None else parameters_trained(run) for _, run in targets]
+    measurements = latency.benchmark([path for path, _ in targets], trained)
+    for (path, _), measurement in zip(targets, measurements, strict=True):
+        write_record(path.with_name(f"{path.stem}.benchmark.json"), measurement.benchmark)
+    return [each.benchmark for each in measurements], [each.round_medians_ms for each in measurements]
+
+
+def parameters_trained(run: Run) -> int | None:
+    """Trainable weights of a finished run, batch norm's included; its running statistics are no parameters."""
+    if not run.weights_path.exists():
+        return None
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    with safe_open(run.weights_path, framework="numpy") as stream:
+        # A safetensors file is no dict: it has keys() but is not iterable.
+        names = [name for name in stream.keys() if not name.endswith(statistics)]  # noqa: SIM118
+        return sum(prod(stream.get_slice(name).get_shape()) for name in names)

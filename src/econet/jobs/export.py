@@ -1,0 +1,211 @@
+"""`export`: a finished run becomes a file, and the file is proven to answer as the network does."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from econet.compression.quantization import activation_ranges, float_islands, quantize
+from econet.data.augmentation import Augmenter
+from econet.data.dataset import Dataset
+from econet.deployment.network_layers import layer_outputs
+from econet.deployment.onnx_export import export_network
+from econet.deployment.parity import ParityBroken, check_parity
+from econet.deployment.parity_cause import ParityFailure, likeliest_cause
+from econet.deployment.predictor import Predictor
+from econet.errors import UserError
+from econet.files import sha256_of, write_whole
+from econet.images.decode import decode
+from econet.images.preprocess import Pixels, Preprocess, cropped, resized
+from econet.jobs.train import check_same_data, load_again
+from econet.models.network import Network
+from econet.runs.artifact_records import Export, Parity, ValidationAccuracy
+from econet.runs.folder import Run
+from econet.runs.record import read_record, write_record
+from econet.statistics.streams import stream_seed
+from econet.training.inference import logits_of
+from econet.training.progress import Progress
+from econet.training.weights import trained_network
+
+# Real training images that set the activation ranges of a static int8 file.
+CALIBRATION_IMAGES = 500
+# Of the user's original files, decoded again by the Predictor.
+PARITY_FILES = 64
+LAYER_IMAGES = 2
+
+
+def export(run: Run, *, int8: bool, parity_drop: float, progress: Progress, data_dir: Path | None = None) -> Export:
+    """Export a finished run whose data are loaded again. Raises ParityBroken where the file answers otherwise."""
+    dataset = load_again(run.config.data, data_dir=data_dir)
+    return export_run(run, dataset, int8=int8, parity_drop=parity_drop, progress=progress)
+
+
+def export_run(
+    run: Run,
+    dataset: Dataset,
+    *,
+    int8: bool,
+    parity_drop: float,
+    progress: Progress,
+    module: nn.Module | None = None,
+) -> Export:
+    """Write `model.onnx` or `model.int8.onnx` with its sidecar, unless both are there and whole.
+
+    Parity is proven on validation images and, where the data are photos, on up to 64 of their files. A file that
+    fails is kept as `*.failed.onnx`. Raises ParityBroken naming the worst image and the likeliest cause.
+    """
+    check_same_data(run.config.data, dataset, run.folder)
+    path = run.artifact("int8" if int8 else "fp32")
+    done = finished_export(path)
+    if done is not None:
+        return done
+    network = trained_network(run, module)
+    config = run.config
+    model = export_network(network, config.data.preprocess, config.data.classes, config.model)
+    warnings: tuple[str, ...] = ()
+    if int8:
+        model = quantize(model, activation_ranges(model, _calibration(dataset, config.seed)))
+        islands = float_islands(model)
+        if islands:
+            warnings = (f"these operators stay in float: {', '.join(islands)}",)
+    content = model.SerializeToString()
+    write_whole(path, content)
+    record = _proven(path, network, dataset, parity_drop, warnings)
+    write_record(sidecar(path), record)
+    parity = record.parity
+    progress.note(
+        f"{path}: {len(content):,} bytes, same answer on {100 * parity.top1_agreement:.2f} % of "
+        f"{parity.images + parity.files} validation images"
+    )
+    return record
+
+
+def sidecar(path: Path) -> Path:
+    """`model.int8.onnx` -> `model.int8.export.json` beside it."""
+    return path.with_name(f"{path.stem}.export.json")
+
+
+def finished_export(path: Path) -> Export | None:
+    """The record of an artifact that lies there whole; None where it is absent or not what the record says."""
+    if not (path.exists() and sidecar(path).exists()):
+        return None
+    record = read_record(sidecar(path), Export)
+    return record if record.sha256 == sha256_of(path) else None
+
+
+def _calibration(dataset: Dataset, seed: int) -> Pixels:
+    """Training images as the file takes them, uint8 [N, C, H, W]."""
+    rng = np.random.default_rng(stream_seed(seed, "calibration"))
+    count = min(CALIBRATION_IMAGES, len(dataset.train))
+    chosen = np.sort(rng.choice(len(dataset.train), count, replace=False))
+    pixels = cropped(dataset.train.pixels[chosen], dataset.preprocess)
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The images of a parity check: stored ones, then pictures decoded again from their files."""
+
+    stored: Pixels
+    decoded: Pixels
+    labels: NDArray[np.int64]
+    files: tuple[Path, ...]
+
+    @property
+    def pixels(self) -> Pixels:
+        """Both, in that order."""
+        return np.concatenate([self.stored, self.decoded])
+
+    def name_of(self, row: int) -> str:
+        """The number of a stored image, or the name of a file."""
+        return str(row) if row < len(self.stored) else str(self.files[row - len(self.stored)])
+
+
+def _proven(path: Path, network: nn.Module, dataset: Dataset, parity_drop: float, warnings: tuple[str, ...]) -> Export:
+    """The export record of a file that answers as the network does; otherwise it is set aside and named."""
+    predictor = Predictor(path)
+    sample = _sample(dataset)
+    expected = torch_logits(network, sample.pixels, dataset.preprocess)
+    answered = predictor.logits(sample.pixels)
+    parity = check_parity(
+        expected,
+        answered,
+        precision=predictor.precision,
+        labels=sample.labels,
+        parity_drop=parity_drop,
+        files=len(sample.decoded),
+    )
+    if not parity.passed:
+        raise _broken(path, network, dataset, sample, expected, answered, parity)
+    return Export(
+        file=path.name,
+        format="onnx",
+        bytes=path.stat().st_size,
+        sha256=sha256_of(path),
+        precision=predictor.precision,
+        parity=parity,
+        accuracy_validation=ValidationAccuracy(
+            network=float((expected.argmax(1) == sample.labels).mean()),
+            artifact=float((answered.argmax(1) == sample.labels).mean()),
+        ),
+        warnings=warnings,
+    )
+
+
+def torch_logits(network: nn.Module, pixels: Pixels, preprocess: Preprocess) -> NDArray[np.float32]:
+    """Logits [N, K] of stored images through the training side: its own preprocessing, torch in float32."""
+    device = torch.device("cpu")
+    augmenter = Augmenter(torch.from_numpy(np.ascontiguousarray(pixels)), preprocess, "none", device)
+    return logits_of(network.to(device), augmenter.plain, len(pixels), "fp32").numpy()
+
+
+def _sample(dataset: Dataset) -> Sample:
+    images = dataset.validation
+    if not len(images):
+        raise UserError("no validation images to prove the export on", "the split holds none", "--validation 0.1")
+    rows = np.linspace(0, len(images) - 1, min(PARITY_FILES, len(images.files))).round().astype(int)
+    files = tuple(images.files[row] for row in rows)
+    decoded = [resized(decode(file, dataset.preprocess.channels), dataset.preprocess) for file in files]
+    return Sample(
+        stored=images.pixels,
+        decoded=np.stack(decoded) if decoded else images.pixels[:0],
+        labels=np.concatenate([images.labels, images.labels[rows]]),
+        files=files,
+    )
+
+
+def _broken(
+    path: Path,
+    network: nn.Module,
+    dataset: Dataset,
+    sample: Sample,
+    expected: NDArray[np.float32],
+    answered: NDArray[np.float32],
+    parity: Parity,
+) -> ParityBroken:
+    failed = path.with_name(f"{path.stem}.failed.onnx")
+    path.replace(failed)
+    sidecar(path).unlink(missing_ok=True)
+    cause = likeliest_cause(
+        ParityFailure(
+            path=failed,
+            pixels=sample.pixels,
+            torch_logits=expected,
+            artifact_logits=answered,
+            run_artifact=Predictor(failed).logits,
+            preprocess=dataset.preprocess,
+            classes=dataset.classes,
+            layers=layer_outputs(network, sample.pixels[:LAYER_IMAGES], dataset.preprocess)
+            if isinstance(network, Network)
+            else (),
+        )
+    )
+    return ParityBroken(
+        f"{failed.name} does not answer as the network does: the same class on {100 * parity.top1_agreement:.2f} % of "
+        f"{len(sample.labels)} images, logits up to {parity.max_logit_difference:.3g} apart\n"
+        f"  worst: validation image {sample.name_of(cause.image)}\n"
+        f"  likeliest cause: {cause.reason}"
+    )
