@@ -104,7 +104,7 @@ def _read(
 def _folder(source: str) -> Path:
     """The folder that `source` names. Raises UserError, with near names where it looks like a misspelt word."""
     folder = Path(source).expanduser()
-    if folder.is_dir():
+    if source and folder.is_dir():
         return folder
     if folder.exists():
         raise UserError(

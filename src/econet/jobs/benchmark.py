@@ -1,5 +1,6 @@
 """`benchmark`: what files cost, all of them measured in one interleaved run."""
 
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def benchmark(targets: list[Path]) -> list[Benchmark]:
 
 
 def benchmark_artifacts(
-    targets: list[tuple[Path, Run | None]],
+    targets: Sequence[tuple[Path, Run | None]],
 ) -> tuple[list[Benchmark], list[tuple[float, ...]]]:
     """The records, and each file's median latency (ms) round by round, in the order of `targets`."""
     trained = [None if run is None else parameters_trained(run) for _, run in targets]

@@ -1,4 +1,4 @@
-"""`compare`: train baseline and candidate, quantize, measure the files, and say whether the small one may ship."""
+"""One comparison: train baseline and candidate, quantize, measure the files, and say whether the small one may ship."""
 
 import time
 from collections.abc import Generator
@@ -80,7 +80,7 @@ def compare_once(folder: Path, options: CompareOptions, progress: Progress, *, r
     check_compare_options(options)
     sides = (contender("baseline", options.baseline), contender("candidate", options.candidate))
     with folder_lock(folder):
-        dataset = load(options.data)
+        dataset = load(replace(options.data, seed=options.seed))
         config = _config(folder, options, dataset, resume)
         if (folder / RECORD).exists():
             progress.note(f"{folder} holds a finished comparison: nothing left to do")

@@ -1,0 +1,38 @@
+"""The split: a share of every class held out, by the seed alone."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from econet.errors import UserError
+from econet.statistics.streams import stream_seed
+
+Indices = NDArray[np.intp]
+
+
+def stratified(
+    labels: NDArray[np.int64], share: float, seed: int, purpose: str, classes: tuple[str, ...]
+) -> tuple[Indices, Indices]:
+    """Positions (kept, held out) of `labels` [N], each in rising order, together every position once.
+
+    Of each class the nearest whole number to `share` (0 < share <= 0.5) is held out, at least one picture.
+    `purpose` ("validation", "test") names the random stream under `split`. Raises UserError where a class has a
+    single picture, which cannot lie on both sides.
+    """
+    order = _shuffled(len(labels), stream_seed(seed, "split", purpose))
+    held: list[Indices] = []
+    for label in np.unique(labels):
+        members = order[labels[order] == label]
+        if len(members) < 2:
+            raise UserError(
+                f"class {classes[label]!r} has too few pictures to hold some out for {purpose}",
+                f"{len(members)} is left for training, and both parts need at least one",
+                f"add pictures of {classes[label]!r}, or take the class out",
+            )
+        held.append(members[: max(1, int(share * len(members) + 0.5))])
+    out = np.sort(np.concatenate(held))
+    return np.setdiff1d(np.arange(len(labels)), out), out
+
+
+def _shuffled(count: int, seed: int) -> Indices:
+    """A permutation from PCG64's raw words, which NumPy promises to keep; `permutation` may change."""
+    return np.argsort(np.random.PCG64(seed).random_raw(count), kind="stable")

@@ -1,0 +1,69 @@
+"""The store: the decoded uint8 pictures, their size, their statistics and their fingerprint."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+
+from econet.data.dataset import Images
+from econet.errors import UserError
+from econet.images.preprocess import Pixels, Preprocess, resized
+
+_CHUNK = 1024
+
+
+def resize_all(images: Images, preprocess: Preprocess) -> Images:
+    """The same split with every picture brought to the store's size."""
+    height, width = preprocess.resize_size
+    if images.pixels.shape[1:3] == (height, width):
+        return images
+    pixels = np.empty((len(images), height, width, preprocess.channels), np.uint8)
+    for position, picture in enumerate(images.pixels):
+        pixels[position] = resized(picture, preprocess)
+    return replace(images, pixels=pixels)
+
+
+def normalisation(pixels: Pixels) -> tuple[int, float]:
+    """(offset, scale) of training pictures uint8 [N, H, W, C]: the mean gray level as a whole number, and 1 / std.
+
+    Both are taken over all pixels and channels at once; the deviation is from the exact mean.
+    Raises UserError where every pixel is the same.
+    """
+    counts = np.zeros(256, np.int64)
+    for start in range(0, len(pixels), _CHUNK):
+        counts += np.bincount(pixels[start : start + _CHUNK].reshape(-1), minlength=256)
+    levels, total = np.arange(256), int(counts.sum())
+    mean = float((counts * levels).sum() / total)
+    deviation = float(np.sqrt((counts * (levels - mean) ** 2).sum() / total))
+    if deviation == 0:
+        raise UserError(
+            "all training pictures are one single colour",
+            f"every pixel is {mean:.0f}",
+            "check that these are the files you meant",
+        )
+    return round(mean), 1 / deviation
+
+
+def fingerprint(classes: Iterable[str], splits: Iterable[Images]) -> str:
+    """SHA-256 over classes, and of each split in turn its shape, labels and pixels."""
+    digest = hashlib.sha256(msgspec.json.encode(list(classes)))
+    for images in splits:
+        digest.update(repr(images.pixels.shape).encode())
+        digest.update(np.ascontiguousarray(images.labels, "<i8").data)
+        digest.update(np.ascontiguousarray(images.pixels).data)
+    return digest.hexdigest()
+
+
+def check_memory(count: int, size: tuple[int, int], channels: int) -> None:
+    """Raise UserError where `count` pictures and their two augmented copies would not fit into this machine."""
+    needed = 3 * count * size[0] * size[1] * channels
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > 0.8 * memory:
+        raise UserError(
+            f"{count:,} pictures of {size[0]} x {size[1]} need {needed / 1e9:.1f} GB of memory",
+            f"they are held whole, with augmented copies, and this machine has {memory / 1e9:.1f} GB",
+            "a smaller --image-size",
+        )

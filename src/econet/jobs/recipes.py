@@ -1,0 +1,173 @@
+"""`recipe`: make a published result again, from nothing to an evaluated file, resumable at every step."""
+
+import platform
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from econet.data.dataset import Dataset
+from econet.errors import UserError, unknown_name
+from econet.jobs.benchmark import benchmark_artifacts
+from econet.jobs.evaluate import evaluate_artifacts
+from econet.jobs.export import export_run
+from econet.jobs.options import DataOptions, TrainOptions
+from econet.jobs.train import load, train
+from econet.runs import provenance
+from econet.runs.folder import Run
+from econet.runs.recipe_records import Recipe, RecipeResult, RecipeStep, Versions
+from econet.runs.record import read_record, write_record
+from econet.training.progress import Progress
+
+RUNS = Path("runs") / "recipes"
+PARITY_DROP = 0.02
+_TEACHER = "recipe:"
+
+
+def recipes_folder() -> Path:
+    """Where the recipes lie: in the checkout this code runs from, else in the present folder."""
+    checkout = Path(__file__).resolve().parents[3] / "recipes"
+    return checkout if checkout.is_dir() else Path("recipes")
+
+
+def recipe_names() -> list[str]:
+    """The names of all recipes, sorted."""
+    return sorted(path.stem for path in recipes_folder().glob("*.toml"))
+
+
+def read_recipe(name: str) -> Recipe:
+    """The recipe of that name. Raises UserError where there is none or a field is wrong."""
+    path = recipes_folder() / f"{name}.toml"
+    if not path.is_file():
+        raise unknown_name("recipe", name, recipe_names() or ["none: recipes lie in EcoNet's checkout"])
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Recipe)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise UserError(f"{path} is no recipe", str(error), "correct the field it names") from error
+
+
+def result_path(name: str, seed: int) -> Path:
+    """Where the committed result of one seed lies."""
+    return recipes_folder() / "results" / name / f"seed-{seed}.json"
+
+
+def run_recipe(
+    name: str,
+    seed: int,
+    progress: Progress,
+    *,
+    folder: Path | None = None,
+    record: bool = False,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """Run a recipe for one seed in `folder`, or go on with it; returns its result as JSON types.
+
+    With `record` the result is kept among the published ones, whatever it says.
+    """
+    recipe = read_recipe(name)
+    home = folder or RUNS / name / f"seed-{seed}"
+    mine = home / "result.json"
+    if not mine.exists():
+        dataset = _dataset(recipe)
+        run = _trained(recipe, seed, home, dataset, progress, threads)
+        write_record(mine, _result(name, recipe, seed, run, dataset, progress))
+    result = read_record(mine, RecipeResult)
+    if record:
+        write_record(result_path(name, seed), result)
+        progress.note(f"recorded in {result_path(name, seed)}")
+    return {**summary(result), **msgspec.to_builtins(result)}
+
+
+def summary(result: RecipeResult) -> dict[str, Any]:
+    """The published figures of one seed: those of the file the recipe is about."""
+    place = [export.precision for export in result.exports].index(result.precision)
+    evaluation, benchmark = result.evaluations[place], result.benchmarks[place]
+    return {
+        "accuracy": evaluation.accuracy,
+        "accuracy_low": evaluation.accuracy_interval[0],
+        "accuracy_high": evaluation.accuracy_interval[1],
+        "validation_accuracy": result.training.validation_accuracy,
+        "parameters": benchmark.parameters,
+        "macs": benchmark.macs,
+        "bytes": benchmark.bytes,
+        "latency_ms": benchmark.latency_ms.p50,
+    }
+
+
+def _dataset(recipe: Recipe) -> Dataset:
+    return load(DataOptions(recipe.data, validation=recipe.split.validation, seed=recipe.split.seed))
+
+
+def _trained(recipe: Recipe, seed: int, home: Path, dataset: Dataset, progress: Progress, threads: int | None) -> Run:
+    """Do every training of the recipe, or what is left of it; the last one's run."""
+    run: Run | None = None
+    for step in recipe.steps:
+        teacher = None if step.teacher is None else _teacher(step.teacher, progress, threads)
+        progress.note(f"{step.do} {step.model} in {home / step.run}")
+        run = train(home / step.run, dataset, _options(step, seed, teacher, threads), progress, resume=True)
+    if run is None:
+        raise UserError("the recipe does nothing", "it has no steps", "add [[steps]]")
+    return run
+
+
+def _teacher(reference: str, progress: Progress, threads: int | None) -> Run:
+    """The finished run a recipe's teacher comes from; trained first where it is not there."""
+    name, _, seed = reference.removeprefix(_TEACHER).partition("#")
+    if not reference.startswith(_TEACHER) or not seed.isdigit():
+        raise UserError(f"teacher {reference!r} is no recipe's", "it reads recipe:<name>#<seed>", "correct the recipe")
+    recipe = read_recipe(name)
+    return _trained(recipe, int(seed), RUNS / name / f"seed-{seed}", _dataset(recipe), progress, threads)
+
+
+def _options(step: RecipeStep, seed: int, teacher: Run | None, threads: int | None) -> TrainOptions:
+    return TrainOptions(
+        model=step.model,
+        width=step.width,
+        epochs=step.epochs,
+        batch_size=step.batch_size,
+        optimizer=step.optimizer,
+        schedule=step.schedule,
+        lr=step.lr,
+        weight_decay=step.weight_decay,
+        label_smoothing=step.label_smoothing,
+        ema=step.ema,
+        augment=step.augment,
+        teacher=None if teacher is None else teacher.folder,
+        temperature=step.temperature,
+        teacher_weight=step.teacher_weight,
+        seed=seed,
+        threads=threads,
+    )
+
+
+def _result(name: str, recipe: Recipe, seed: int, run: Run, dataset: Dataset, progress: Progress) -> RecipeResult:
+    """Export, prove, read the test split once, time: the records of both files of the finished run."""
+    exports = [
+        export_run(run, dataset, int8=int8, parity_drop=PARITY_DROP, progress=progress) for int8 in (False, True)
+    ]
+    targets = [(path, run) for path in run.artifacts()]
+    evaluations = evaluate_artifacts(targets, dataset, "test", progress)
+    benchmarks, _ = benchmark_artifacts(targets)
+    config = run.config
+    return RecipeResult(
+        recipe=name,
+        seed=seed,
+        precision=recipe.precision,
+        git=provenance.git_commit(),
+        versions=Versions(
+            econet=config.econet,
+            python=platform.python_version(),
+            torch=config.torch,
+            onnxruntime=version("onnxruntime"),
+        ),
+        started=config.created,
+        hours=round(run.finished.seconds / 3600, 3),
+        hardware=config.machine.cpu,
+        threads=config.machine.threads,
+        training=run.finished,
+        exports=tuple(exports),
+        evaluations=tuple(evaluations),
+        benchmarks=tuple(benchmarks),
+    )

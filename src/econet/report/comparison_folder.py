@@ -1,0 +1,104 @@
+"""A comparison's folder as the page reads it: the record, and where the files of each side lie."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from econet.errors import UserError
+from econet.measurement.accuracy import Predictions, read_predictions
+from econet.report.answers import predictions_path
+from econet.runs.comparison_records import Comparison, Side
+from econet.runs.folder import Run
+from econet.runs.record import read_record
+from econet.runs.records import Epoch, RunConfig
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A file of the data that was not used, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonFolder:
+    """The folder of a finished comparison. What a side lacks (it was given as a FILE) is None or empty."""
+
+    path: Path
+    comparison: Comparison
+
+    def run(self, side: Side) -> Run | None:
+        """The side's run; its record names it from this folder, or in full where it lies elsewhere."""
+        run = None if side.run is None else Run(self.path / side.run)
+        return run if run is not None and run.exists else None
+
+    def artifact(self, side: Side) -> Path | None:
+        """The side's file, named as its run is; None where it is gone."""
+        path = self.path / side.artifact
+        return path if path.is_file() else None
+
+    def predictions(self, side: Side) -> Predictions | None:
+        """The side's answers to the pictures of the proof. Raises UserError where the file is damaged."""
+        artifact = self.artifact(side)
+        if artifact is None or not predictions_path(artifact).is_file():
+            return None
+        return read_predictions(predictions_path(artifact))
+
+    def history(self, side: Side) -> list[Epoch]:
+        """The epochs of the side's training."""
+        run = self.run(side)
+        return [] if run is None else run.history
+
+    def run_config(self, side: Side) -> RunConfig | None:
+        """The side's `config.json`."""
+        run = self.run(side)
+        return None if run is None else run.config
+
+    def set_aside(self) -> list[SetAside]:
+        """Files that `data.jsonl` names as set aside, from the first folder that has that list."""
+        runs = [run.folder for side in self.comparison.sides if (run := self.run(side)) is not None]
+        for folder in (self.path, *runs):
+            listing = folder / "data.jsonl"
+            if listing.is_file():
+                return _set_aside(listing)
+        return []
+
+    def records(self) -> list[str]:
+        """Relative names of the records beside the page, for its links."""
+        found = [name for name in ("comparison.json", "config.json") if (self.path / name).is_file()]
+        for role in ("baseline", "candidate", "teacher"):
+            names = ("config.json", "finished.json", "history.jsonl", "data.jsonl")
+            found += [f"{role}/{name}" for name in names if (self.path / role / name).is_file()]
+            found += sorted(
+                f"{role}/{path.name}"
+                for kind in ("evaluation", "benchmark", "export")
+                for path in (self.path / role).glob(f"*.{kind}.json")
+            )
+        return found
+
+
+def open_comparison(folder: Path) -> ComparisonFolder:
+    """Read `folder/comparison.json`. Raises UserError where it is missing or wrong."""
+    path = folder / "comparison.json"
+    if not path.is_file():
+        raise UserError(
+            f"{folder} holds no finished comparison",
+            "it has no comparison.json",
+            f"econet compare --resume --out {folder}",
+        )
+    return ComparisonFolder(folder, read_record(path, Comparison))
+
+
+def _set_aside(listing: Path) -> list[SetAside]:
+    found: list[SetAside] = []
+    for line in listing.read_text(encoding="utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError as error:
+            raise UserError(
+                f"{listing} is damaged", str(error), "restore the file, or run the comparison again"
+            ) from error
+        if entry.get("set_aside"):
+            found.append(SetAside(str(entry.get("path", "")), str(entry["set_aside"])))
+    return found

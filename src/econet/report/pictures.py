@@ -1,0 +1,123 @@
+"""The pictures on the page: those that only one of the two networks gets wrong."""
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from econet.files import write_whole
+from econet.images.preprocess import Pixels
+from econet.measurement.accuracy import Predictions
+from econet.report.answers import confidence, right
+
+MOST_PICTURES = 12
+_LONGEST_SIDE = 112
+_CRISP_BELOW = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture with both answers: class numbers and confidences (fractions)."""
+
+    source: str
+    width: int
+    height: int
+    truth: int
+    baseline: int
+    baseline_confidence: float
+    candidate: int
+    candidate_confidence: float
+
+    @property
+    def crisp(self) -> bool:
+        """Whether it is small enough to be shown in whole pixels."""
+        return max(self.width, self.height) < _CRISP_BELOW
+
+
+def write_pictures(folder: Path, pixels: Pixels, baseline: Predictions, candidate: Predictions) -> Path:
+    """Choose the pictures for the page and write `folder/pictures.npz`, whole or not at all; returns its path.
+
+    `pixels` uint8 [N, H, W, C] are the pictures of the proof, in the order of both predictions.
+    Chosen are up to 12 that only the candidate gets wrong and up to 12 that only the baseline gets wrong:
+    the most confident errors first, spread over the classes. Larger pictures are kept at 112 pixels.
+    Raises ValueError where the lengths do not agree.
+    """
+    if not len(pixels) == len(baseline.truth) == len(candidate.truth):
+        lengths = f"{len(pixels)}, {len(baseline.truth)}, {len(candidate.truth)}"
+        raise ValueError(f"pictures and predictions of both sides differ in number: {lengths}")
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, wrong, other in (("candidate", candidate, baseline), ("baseline", baseline, candidate)):
+        chosen = _choose(wrong, other)
+        small = [_reduced(pixels[number]) for number in chosen]
+        arrays[f"{name}_wrong_pixels"] = np.stack(small) if small else pixels[:0]
+        arrays[f"{name}_wrong_number"] = np.array(chosen, dtype=np.int64)
+        arrays[f"{name}_wrong_truth"] = wrong.truth[chosen]
+        for role, side in (("baseline", baseline), ("candidate", candidate)):
+            arrays[f"{name}_wrong_{role}_answer"] = side.predicted[chosen]
+            arrays[f"{name}_wrong_{role}_confidence"] = confidence(side)[chosen].astype(np.float32)
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **_typed(arrays))
+    path = folder / "pictures.npz"
+    write_whole(path, stream.getvalue())
+    return path
+
+
+def read_pictures(path: Path, wrong: str) -> list[Picture]:
+    """The pictures that only `wrong` ("candidate" or "baseline") got wrong, ready to embed."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return [
+            _picture(arrays, f"{wrong}_wrong_", place) for place in range(len(arrays[f"{wrong}_wrong_truth"]))
+        ]
+
+
+def _typed(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    return dict(arrays)
+
+
+def _choose(wrong: Predictions, other: Predictions) -> list[int]:
+    """Numbers of the pictures `wrong` alone misses: each class's surest error, then each class's second."""
+    errors = np.flatnonzero(~right(wrong) & right(other))
+    surest_first = errors[np.argsort(-confidence(wrong)[errors].astype(np.float64), kind="stable")]
+    turns: dict[int, int] = {}
+    ranked: list[tuple[int, int, int]] = []
+    for place, number in enumerate(surest_first.tolist()):
+        label = int(wrong.truth[number])
+        turns[label] = turns.get(label, 0) + 1
+        ranked.append((turns[label], place, number))
+    return [number for _, _, number in sorted(ranked)[:MOST_PICTURES]]
+
+
+def _reduced(pixels: Pixels) -> Pixels:
+    height, width, channels = pixels.shape
+    longest = max(height, width)
+    if longest <= _LONGEST_SIDE:
+        return pixels
+    size = (max(1, width * _LONGEST_SIDE // longest), max(1, height * _LONGEST_SIDE // longest))
+    small = np.asarray(_image(pixels).resize(size, Image.Resampling.BILINEAR))
+    return small.reshape(size[1], size[0], channels)
+
+
+def _image(pixels: Pixels) -> Image.Image:
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
+def _picture(arrays: Mapping[str, NDArray[Any]], prefix: str, place: int) -> Picture:
+    pixels = arrays[f"{prefix}pixels"][place]
+    stream = io.BytesIO()
+    _image(pixels).save(stream, format="PNG", optimize=True)
+    return Picture(
+        source=f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}",
+        width=int(pixels.shape[1]),
+        height=int(pixels.shape[0]),
+        truth=int(arrays[f"{prefix}truth"][place]),
+        baseline=int(arrays[f"{prefix}baseline_answer"][place]),
+        baseline_confidence=float(arrays[f"{prefix}baseline_confidence"][place]),
+        candidate=int(arrays[f"{prefix}candidate_answer"][place]),
+        candidate_confidence=float(arrays[f"{prefix}candidate_confidence"][place]),
+    )
