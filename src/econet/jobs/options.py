@@ -9,6 +9,7 @@ from econet.errors import UserError, unknown_name
 Optimizer = Literal["sgd", "adamw", "muon"]
 Schedule = Literal["one-cycle", "cosine", "steps", "plateau"]
 Augment = Literal["none", "light", "standard", "strong"]
+Device = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class TrainOptions:
 
 # Option, attribute, smallest and largest sensible value; outside lies a slip of the keyboard.
 _RANGES: tuple[tuple[str, str, float, float], ...] = (
+    ("--width", "width", 0.05, 16),
     ("--epochs", "epochs", 1, 100_000),
     ("--time", "time_s", 1e-9, 30 * 86_400),
     ("--batch-size", "batch_size", 1, 65_536),
@@ -67,7 +69,7 @@ _RANGES: tuple[tuple[str, str, float, float], ...] = (
     ("--seed", "seed", 0, 2**31 - 1),
     ("--threads", "threads", 1, 1024),
 )
-_CHOICES = {"optimizer": Optimizer, "schedule": Schedule, "augment": Augment}
+_CHOICES = {"optimizer": Optimizer, "schedule": Schedule, "augment": Augment, "device": Device}
 
 
 def check_train_options(options: TrainOptions) -> None:

@@ -74,12 +74,15 @@ def train(
     check_train_options(options)
     keep_large_blocks()
     run = Run(folder)
+    parallel.join(machine.resolve_device(run.config.machine.device if resume and run.exists else options.device))
     with folder_lock(folder) if parallel.rank() == 0 else nullcontext():
-        if run.exists and not resume:
+        begun = run.exists
+        parallel.wait_for_all()  # every process has looked before the first one writes
+        if begun and not resume:
             raise UserError(
                 f"{folder} holds a run already", "it has a config.json", "--resume to go on with it, or --out NEW"
             )
-        if resume and run.exists:
+        if begun:
             check_same_data(run.config.data, dataset, folder)
             network = _resumed_network(run, module)
         else:
@@ -160,6 +163,7 @@ def _begin(
     else:
         network, architecture, name = module, catalog.describe_object(module), type(module).__name__
     training = resolved(options, name, len(dataset.train), run.folder)
+    _check_processes(training)
     if options.start is not None:
         fresh = start_from(network, open_run(options.start))
         progress.note(f"starting from {options.start}" + (f", new: {', '.join(fresh)}" if fresh else ""))
@@ -223,6 +227,25 @@ def resolved(options: TrainOptions, model: str, train_images: int, folder: Path)
     )
 
 
+def _check_processes(training: TrainingConfig) -> None:
+    """Raises UserError where the processes of `torchrun` cannot share this training."""
+    count = parallel.processes()
+    if count == 1:
+        return
+    if training.time_s is not None:
+        raise UserError(
+            f"{count} processes cannot train by --time",
+            "nothing is measured under torchrun, so the length must be given",
+            "--epochs N",
+        )
+    if training.batch_size % count:
+        raise UserError(
+            f"{count} processes cannot share batches of {training.batch_size} images",
+            "each process takes an equal part of every batch",
+            f"--batch-size {-(-training.batch_size // count) * count}",
+        )
+
+
 def _first(asked: float | None, usual: float) -> float:
     return usual if asked is None else asked
 
@@ -270,9 +293,13 @@ def _resumed_network(run: Run, module: nn.Module | None) -> nn.Module:
         )
     else:
         network = module
-    start = run.config.training.from_weights
-    if start is not None:
-        start_from(network, open_run(run.folder / start))
+    training = run.config.training
+    if training.from_weights is None or run.checkpoint_path.exists() or run.previous_checkpoint_path.exists():
+        return network
+    parent = open_run(run.folder / training.from_weights)
+    if parent.is_finished and sha256_of(parent.weights_path) != training.from_weights_sha256:
+        raise _changed("run to start from", parent)
+    start_from(network, parent)
     return network
 
 
@@ -283,10 +310,14 @@ def _teacher(student: Run) -> nn.Module | None:
     if recorded is None:
         return None
     run = open_run(student.folder / recorded.run)
-    if run.finished.weights_sha256 != recorded.weights_sha256:
-        raise UserError(
-            f"the teacher in {run.folder} changed",
-            "its weights are not those this run began with",
-            "restore the teacher, or start again with --out NEW",
-        )
+    if run.is_finished and sha256_of(run.weights_path) != recorded.weights_sha256:
+        raise _changed("teacher", run)
     return teacher_for(config.data, run)
+
+
+def _changed(role: str, run: Run) -> UserError:
+    return UserError(
+        f"the {role} in {run.folder} changed",
+        "its weights are not those this run began with",
+        f"restore the {role}, or start again with --out NEW",
+    )

@@ -1,13 +1,12 @@
 """The run folder: where every file of one run lies, and how it is read back."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from econet.errors import UserError
-from econet.files import append_line
+from econet.files import append_line, write_whole
 from econet.runs.record import read_record, write_record
 from econet.runs.records import Epoch, Finished, RunConfig
 
@@ -128,6 +127,4 @@ def read_history(path: Path) -> list[Epoch]:
 def truncate_history(path: Path, epochs: int) -> None:
     """Keep the first `epochs` lines: what came after the checkpoint will be written again by the resume."""
     kept = [msgspec.json.encode(epoch) for epoch in read_history(path) if epoch.epoch <= epochs]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_bytes(b"".join(line + b"\n" for line in kept))
-    temporary.replace(path)
+    write_whole(path, b"".join(line + b"\n" for line in kept))

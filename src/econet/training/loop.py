@@ -18,7 +18,7 @@ from econet.files import sha256_of, write_whole
 from econet.runs import provenance
 from econet.runs.folder import Run, truncate_history
 from econet.runs.record import write_record
-from econet.runs.records import Epoch, Finished, RunConfig
+from econet.runs.records import Epoch, Finished, Plan, RunConfig
 from econet.statistics.streams import stream_seed
 from econet.training import machine, parallel
 from econet.training.averaging import Average
@@ -31,6 +31,8 @@ from econet.training.schedules import Plateau, factor
 from econet.training.step import Forward, learn
 
 CHANCE_CHECK_SHARE = 0.2
+CHANCE_CHECK_STEPS = 25
+CHANCE_CHECK_IMAGES = 200
 CHECKPOINT_SECONDS = 10.0
 
 
@@ -127,10 +129,10 @@ def _run_epochs(learner: Learner, request: Request) -> bool:
     counters, plan, training = learner.counters, learner.config.plan, learner.config.training
     # torch.compile is typed as giving any callable; a compiled network is called like the plain one.
     forward: Forward = torch.compile(learner.network) if learner.config.machine.compile else learner.network
-    while counters.step < plan.steps:
-        _run_epoch(learner, forward, request)
+    while counters.epoch < plan.epochs:  # not steps: a run killed before its last validation still owes it
         if training.patience is not None and counters.waited >= training.patience:
             return True
+        _run_epoch(learner, forward, request)
     return False
 
 
@@ -207,13 +209,16 @@ def _validate(learner: Learner, rate: float) -> None:
     )
     labels = learner.validation_labels.cpu()
     accuracy = (logits.argmax(1) == labels).double().mean().item()
+    validation_loss = F.cross_entropy(logits, labels).item()
+    if not isfinite(validation_loss):
+        raise _diverged(learner, validation_loss)
     lowerings = int(counters.plateau.get("lowerings", 0))
     line = Epoch(
         epoch=counters.epoch,
         step=counters.step,
         loss=counters.epoch_loss / counters.epoch_images,
         train_accuracy=counters.epoch_right / counters.epoch_images,
-        validation_loss=F.cross_entropy(logits, labels).item(),
+        validation_loss=validation_loss,
         validation_accuracy=accuracy,
         lr=config.training.lr * factor(config.training.schedule, counters.step - 1, config.plan.steps, lowerings),
         seconds=counters.seconds,
@@ -233,7 +238,8 @@ def _validate(learner: Learner, rate: float) -> None:
 def _check_chance(learner: Learner) -> None:
     """After a fifth of the steps the network must beat always answering the commonest class."""
     counters, plan = learner.counters, learner.config.plan
-    if counters.step != max(2, int(plan.steps * CHANCE_CHECK_SHARE)) or counters.epoch_images < 200:
+    batch_size = learner.config.training.batch_size
+    if counters.step != chance_check_step(plan, batch_size) or counters.epoch_images < CHANCE_CHECK_IMAGES:
         return
     shares = torch.bincount(learner.train_labels).double() / len(learner.train_labels)
     chance = shares.max().item()
@@ -245,6 +251,18 @@ def _check_chance(learner: Learner) -> None:
             f"always answering the commonest class would give {chance:.1%}",
             f"a lower --lr (it was {learner.config.training.lr:g}), or more time",
         )
+
+
+def chance_check_step(plan: Plan, batch_size: int) -> int | None:
+    """A fifth of the steps, or as soon after as its epoch has seen enough images to tell chance from learning.
+
+    None for a run so short that it is still warming up then: it wastes nobody's time.
+    """
+    fifth = int(plan.steps * CHANCE_CHECK_SHARE)
+    if fifth < CHANCE_CHECK_STEPS:
+        return None
+    inside = (fifth - 1) % plan.steps_per_epoch + 1
+    return fifth + max(0, -(-CHANCE_CHECK_IMAGES // batch_size) - inside)
 
 
 def _diverged(learner: Learner, value: float) -> UserError:
@@ -262,6 +280,14 @@ def _save(learner: Learner) -> None:
 
 def _finish(learner: Learner, stopped_early: bool) -> Finished:
     """Write the averaged weights, then `finished.json`, then drop the checkpoints nobody needs any more."""
+    run = learner.run
+    if parallel.rank() == 0:
+        _write_result(learner, stopped_early)
+    parallel.wait_for_all()
+    return run.finished
+
+
+def _write_result(learner: Learner, stopped_early: bool) -> None:
     run, counters, history = learner.run, learner.counters, learner.run.history
     weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.network.state_dict().items()}
     finished = Finished(
@@ -275,13 +301,10 @@ def _finish(learner: Learner, stopped_early: bool) -> Finished:
         weights_sha256="",
         finished=provenance.now(),
     )
-    if parallel.rank() == 0:
-        write_whole(run.weights_path, save(weights))
-        write_record(run.finished_path, replace(finished, weights_sha256=sha256_of(run.weights_path)))
-        run.checkpoint_path.unlink(missing_ok=True)
-        run.previous_checkpoint_path.unlink(missing_ok=True)
-    parallel.wait_for_all()
-    return run.finished
+    write_whole(run.weights_path, save(weights))
+    write_record(run.finished_path, replace(finished, weights_sha256=sha256_of(run.weights_path)))
+    run.checkpoint_path.unlink(missing_ok=True)
+    run.previous_checkpoint_path.unlink(missing_ok=True)
 
 
 def still_improving(accuracies: list[float], images: int) -> bool:

@@ -4,7 +4,7 @@ from econet.errors import UserError
 from econet.runs.records import Plan, TrainingConfig
 
 # Kept back for checkpoints, start-up and a machine that slows down a little.
-RESERVE = 0.08
+RESERVE = 0.04
 # An image evaluated costs about this much of an image learned.
 EVALUATION_SHARE = 0.3
 SMALLEST_STEPS = 20

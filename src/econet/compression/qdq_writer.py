@@ -1,0 +1,98 @@
+"""Writing a planned QDQ graph: Q and DQ pairs around activations, integer weights and biases."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper
+
+from econet.compression.qdq_plan import WEIGHTED, Grid, QdqPlan
+from econet.deployment.graph_writer import INPUT, GraphWriter
+
+LARGEST_WEIGHT = 127
+# An integer kernel adds the products of a layer to the bias in int32: half of its range is the products'.
+_LARGEST_BIAS = 2**30
+
+
+def write_qdq(model: onnx.ModelProto, plan: QdqPlan) -> onnx.ModelProto:
+    """The QDQ form of the fp32 artifact `model` under `plan`; metadata is left to the caller."""
+    writer = GraphWriter()
+    readable = {plan.first: _dequantized(writer, INPUT, plan.grids[plan.first])}
+    for node in plan.nodes:
+        inputs = [readable.get(name, name) for name in node.input]
+        if node.op_type in WEIGHTED and node.output[0] in plan.integer:
+            inputs[1:] = _integer_constants(writer, node, plan)
+        else:
+            inputs = [
+                writer.constant(plan.constants[name]) if name in plan.constants else name for name in inputs
+            ]
+        node.input[:] = inputs
+        writer.nodes.append(node)
+        for name in node.output:
+            if name in plan.grids:
+                readable[name] = _quantized(writer, name, plan.grids[name])
+    shape = [each.dim_value for each in model.graph.input[0].type.tensor_type.shape.dim[1:]]
+    classes = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    opset = next(each.version for each in model.opset_import if each.domain == "")
+    return writer.model((shape[0], shape[1], shape[2]), classes, opset)
+
+
+def _quantized(writer: GraphWriter, name: str, grid: Grid) -> str:
+    codes = writer.add("QuantizeLinear", [name, *_grid_constants(writer, grid)])
+    return _dequantized(writer, codes, grid)
+
+
+def _dequantized(writer: GraphWriter, codes: str, grid: Grid) -> str:
+    return writer.add("DequantizeLinear", [codes, *_grid_constants(writer, grid)])
+
+
+def _grid_constants(writer: GraphWriter, grid: Grid) -> list[str]:
+    """Scale and zero point; the zero point stands there even when it is 0: without it nothing is fused."""
+    return [writer.constant(grid.scale), writer.constant(grid.zero_point)]
+
+
+def _integer_constants(writer: GraphWriter, node: onnx.NodeProto, plan: QdqPlan) -> list[str]:
+    """The names of the dequantized weight and, where there is one, bias of an integer node."""
+    weight = plan.constants[node.input[1]]
+    bias = plan.constants[node.input[2]].ravel() if len(node.input) > 2 else None
+    axis = _output_axis(node)
+    input_scale = plan.grids[node.input[0]].scale
+    scale = weight_scales(weight, axis, bias, input_scale)
+    spread = scale.reshape([-1 if each == axis else 1 for each in range(weight.ndim)])
+    codes = np.clip(np.rint(weight / spread), -LARGEST_WEIGHT, LARGEST_WEIGHT).astype(np.int8)
+    # Symmetric weights need no zero point, but the integer Gemm is only chosen where one is written.
+    zero = [] if node.op_type == "Conv" else [writer.constant(np.zeros(len(scale), np.int8))]
+    names = [
+        writer.add(
+            "DequantizeLinear", [writer.constant(codes), writer.constant(scale), *zero], None, axis=axis
+        )
+    ]
+    if bias is not None:
+        bias_scale = (scale * input_scale).astype(np.float32)
+        bias_codes = np.rint(bias.astype(np.float64) / bias_scale).astype(np.int32)
+        constants = [writer.constant(bias_codes), writer.constant(bias_scale)]
+        names.append(writer.add("DequantizeLinear", constants, None, axis=0))
+    return names
+
+
+def weight_scales(
+    weight: NDArray[Any], axis: int, bias: NDArray[Any] | None, input_scale: np.float32
+) -> NDArray[np.float32]:
+    """One scale for each output channel: the largest |weight| becomes 127.
+
+    A channel whose weights are so small that its bias would leave int32 gets a coarser scale; one of
+    zeros, or as good as zeros, gets 1.
+    """
+    others = tuple(each for each in range(weight.ndim) if each != axis)
+    scale = np.abs(weight.astype(np.float64)).max(axis=others) / LARGEST_WEIGHT
+    if bias is not None:
+        scale = np.maximum(scale, np.abs(bias.astype(np.float64)) / (float(input_scale) * _LARGEST_BIAS))
+    # The bias lies on the product of both scales, which must be a normal float32.
+    scale[scale * float(input_scale) < np.finfo(np.float32).tiny] = 1
+    return scale.astype(np.float32)
+
+
+def _output_axis(node: onnx.NodeProto) -> int:
+    attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+    return 0 if node.op_type == "Conv" or attributes.get("transB", 0) else 1

@@ -1,0 +1,91 @@
+"""Parity: the file gives the answers of the network in torch, or the export has failed. Arrays only."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from econet.runs.artifact_records import Parity, Precision, TorchAgreement
+from econet.statistics.intervals import tango
+
+Floats = NDArray[np.float32]
+
+# Where torch's two best logits are closer than this, either counts as its answer.
+TIE_GAP = 1e-4
+FP32_LARGEST_DIFFERENCE = 1e-3
+INT8_LEAST_AGREEMENT = 0.95
+
+
+class ParityBroken(Exception):
+    """The file does not answer as the network does; the message names the worst image and the likeliest cause."""
+
+
+def check_parity(
+    torch_logits: Floats,
+    artifact_logits: Floats,
+    *,
+    precision: Precision,
+    labels: NDArray[np.int64],
+    parity_drop: float,
+    files: int = 0,
+) -> Parity:
+    """Compare the logits [N, K] of torch and of the file on the same N images; `labels` [N] are the truth.
+
+    The last `files` rows come from original picture files, the others from the store. fp32 passes when every answer
+    agrees (ties apart) and no logit differs by more than 1e-3 of the logits' range; int8 fails under 95 %
+    agreement, or when the paired interval of its accuracy drop lies wholly beyond `parity_drop`.
+    Raises ValueError where there is no image or the shapes differ.
+    """
+    if torch_logits.shape != artifact_logits.shape or len(labels) != len(torch_logits) or not len(labels):
+        raise ValueError(
+            f"logits {torch_logits.shape}, {artifact_logits.shape} and {len(labels)} labels do not fit"
+        )
+    compared = agreement(torch_logits, artifact_logits)
+    if not np.isfinite(artifact_logits).all():
+        passed = False
+    elif precision == "fp32":
+        allowed = FP32_LARGEST_DIFFERENCE * float(np.ptp(torch_logits))
+        passed = compared.top1_agreement == 1 and compared.max_logit_difference <= allowed
+    else:
+        enough = compared.top1_agreement >= INT8_LEAST_AGREEMENT
+        passed = enough and not _drops_beyond(torch_logits, artifact_logits, labels, parity_drop)
+    return Parity(
+        images=len(labels) - files,
+        files=files,
+        top1_agreement=compared.top1_agreement,
+        max_logit_difference=compared.max_logit_difference,
+        passed=passed,
+    )
+
+
+def agreement(torch_logits: Floats, artifact_logits: Floats) -> TorchAgreement:
+    """Share of images with the same top class (a tie in torch counts as the same) and largest logit difference."""
+    return TorchAgreement(
+        images=len(torch_logits),
+        top1_agreement=float(same_answer(torch_logits, artifact_logits).mean()),
+        max_logit_difference=float(np.abs(torch_logits - artifact_logits).max()),
+    )
+
+
+def same_answer(torch_logits: Floats, artifact_logits: Floats) -> NDArray[np.bool_]:
+    """[N]: whether the file's top class is torch's, or less than `TIE_GAP` behind torch's best."""
+    rows = np.arange(len(torch_logits))
+    chosen = torch_logits[rows, artifact_logits.argmax(axis=1)]
+    best = torch_logits.max(axis=1)
+    return (artifact_logits.argmax(axis=1) == torch_logits.argmax(axis=1)) | (best - chosen < TIE_GAP)
+
+
+def worst_image(torch_logits: Floats, artifact_logits: Floats) -> int:
+    """The image to show: among those answered differently (else among all) the one whose logits differ most."""
+    difference = np.abs(torch_logits - artifact_logits).max(axis=1)
+    difference[~np.isfinite(difference)] = np.inf
+    differs = ~same_answer(torch_logits, artifact_logits)
+    return int(np.argmax(np.where(differs, difference, -1.0) if differs.any() else difference))
+
+
+def _drops_beyond(
+    torch_logits: Floats, artifact_logits: Floats, labels: NDArray[np.int64], parity_drop: float
+) -> bool:
+    torch_right = torch_logits.argmax(axis=1) == labels
+    artifact_right = artifact_logits.argmax(axis=1) == labels
+    only_torch = int((torch_right & ~artifact_right).sum())
+    only_artifact = int((artifact_right & ~torch_right).sum())
+    return tango(only_torch, only_artifact, len(labels))[1] < -parity_drop

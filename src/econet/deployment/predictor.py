@@ -1,0 +1,147 @@
+"""The Predictor: an artifact answers on pictures, from the file alone. No torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from econet.deployment.graph_writer import INPUT, OUTPUT
+from econet.deployment.metadata import Metadata, read_metadata
+from econet.deployment.model_file import read_model_bytes
+from econet.deployment.session import open_session, run_session
+from econet.errors import UserError
+from econet.images.decode import DecodeError, decode
+from econet.images.preprocess import Pixels, Preprocess, cropped, resized
+from econet.runs.artifact_records import Precision
+
+_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One class and how probable the network holds it to be."""
+
+    label: str
+    probability: float
+
+
+class Predictor:
+    """An artifact, opened: `Predictor("model.int8.onnx").predict("shirt.png")`.
+
+    The file is checked before ONNX Runtime sees it. Raises UserError where it is no EcoNet file or damaged.
+    `threads` is the runtime's; 1 as in every measurement.
+    """
+
+    def __init__(self, path: Path | str, *, threads: int = 1) -> None:
+        self.path = Path(path)
+        model, content = read_model_bytes(self.path)
+        self.metadata: Metadata = read_metadata(model, self.path)
+        try:
+            self._session = open_session(content, threads=threads)
+        except Exception as error:  # the runtime has no common class for what it finds wrong with a file
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise UserError(
+                f"ONNX Runtime cannot run {self.path}", reason, "export it again with `econet export`"
+            ) from error
+        self._check_ends(model)
+
+    def _check_ends(self, model: onnx.ModelProto) -> None:
+        """Input and output must be those that the metadata promise."""
+        record = self.metadata.preprocess
+        ends = (*model.graph.input, *model.graph.output)
+        found = [
+            (each.name, [size.dim_value for size in each.type.tensor_type.shape.dim[1:]]) for each in ends
+        ]
+        promised = [(INPUT, [record.channels, *record.image_size]), (OUTPUT, [len(self.classes)])]
+        if found != promised:
+            raise UserError(
+                f"{self.path} does not fit its own metadata",
+                f"its graph has {found}, and its metadata say {promised}",
+                "export it again with `econet export`",
+            )
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self.metadata.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes, in the order of the logits."""
+        return self.metadata.classes
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How a picture becomes the input."""
+        return self.metadata.preprocess
+
+    @property
+    def precision(self) -> Precision:
+        """`fp32` or `int8`."""
+        return self.metadata.precision
+
+    def logits(self, pixels: Pixels) -> NDArray[np.float32]:
+        """Logits [N, K] of stored images, uint8 [N, H, W, C] at the store's size; cropped here, run in batches.
+
+        Raises ValueError where the images have another size, type or number of channels.
+        """
+        expected = (*self.preprocess.resize_size, self.preprocess.channels)
+        if pixels.ndim != 4 or pixels.shape[1:] != expected or pixels.dtype != np.uint8:
+            raise ValueError(f"expected uint8 images [N, {expected}], not {pixels.dtype} {pixels.shape}")
+        channels_first = cropped(pixels, self.preprocess).transpose(0, 3, 1, 2)
+        parts = [
+            run_session(self._session, [OUTPUT], channels_first[start : start + _BATCH])[0]
+            for start in range(0, len(pixels), _BATCH)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)), np.float32)
+
+    def probabilities(self, pixels: Pixels) -> NDArray[np.float32]:
+        """Softmax of `logits`: [N, K], each row sums to 1."""
+        return softmax(self.logits(pixels))
+
+    def predict(self, picture: Path | str | Pixels, top: int = 5) -> list[Prediction]:
+        """The `top` classes for one picture, the likeliest first.
+
+        `picture` is a file or an array, uint8 [H, W, C] (or [H, W] where the input is gray), of any size that the
+        preprocessing can bring to the input's. Raises UserError where it is no picture
+        or does not fit.
+        """
+        channels = self.preprocess.channels
+        image = _decoded(Path(picture), channels) if isinstance(picture, Path | str) else picture
+        if image.ndim == 2 and channels == 1:
+            image = image[:, :, None]
+        if image.ndim != 3 or image.shape[2] != channels or image.dtype != np.uint8:
+            raise UserError(
+                f"a picture of type {image.dtype} and shape {image.shape} does not fit {self.path}",
+                f"its network takes uint8 [height, width, {channels}]",
+                "convert it, or give the picture's file",
+            )
+        if self.preprocess.resize == "none" and image.shape[:2] != self.preprocess.resize_size:
+            height, width = self.preprocess.resize_size
+            raise UserError(
+                f"a picture of {image.shape[0]}x{image.shape[1]} does not fit {self.path}",
+                f"its network was trained on pictures of {height}x{width} and resizes none",
+                f"bring the picture to {height}x{width} first",
+            )
+        probabilities = self.probabilities(resized(image, self.preprocess)[None])[0]
+        order = np.argsort(-probabilities, kind="stable")[:top]
+        return [Prediction(self.classes[index], float(probabilities[index])) for index in order]
+
+
+def _decoded(path: Path, channels: Literal[1, 3]) -> Pixels:
+    try:
+        return decode(path, channels)
+    except DecodeError as error:
+        raise UserError(
+            f"cannot read the picture {path}", error.reason, "give a JPEG, PNG, WebP, BMP, GIF or TIFF file"
+        ) from error
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities [N, K] of logits [N, K], computed in float64."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    weights = np.exp(shifted)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

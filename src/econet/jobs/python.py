@@ -1,0 +1,147 @@
+"""What `import econet` offers: data, training, export and comparison as plain functions."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from econet.data.dataset import Dataset
+from econet.jobs.duration import parse_duration
+from econet.jobs.evaluate import PARITY_DROP
+from econet.jobs.export import export as export_from_record
+from econet.jobs.export import export_run
+from econet.jobs.options import CompareOptions, DataOptions, TrainOptions
+from econet.jobs.repeats import compare as compare_in
+from econet.jobs.train import load
+from econet.jobs.train import train as train_in
+from econet.report import words
+from econet.report.table import COLUMNS, rows
+from econet.runs import comparison_records
+from econet.runs.folder import Run
+from econet.training.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from torch import nn
+
+USUAL_TIME = "5m"
+
+
+def load_data(source: str, **options: Any) -> Dataset:
+    """The data set `source`: `fashion-mnist`, `cifar10`, `cifar100` or a folder. Options as in DataOptions."""
+    return load(DataOptions(source, **options))
+
+
+def train(
+    data: Dataset | str,
+    model: "str | nn.Module" = "econet",
+    *,
+    time: str | None = None,
+    epochs: int | None = None,
+    out: Path | str | None = None,
+    teacher: Run | Path | None = None,
+    start: Run | Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Run:
+    """Train a catalog model, or your own network, and return its finished run.
+
+    `time` reads as in the terminal ("90s", "5m"); without it and without `epochs` training takes five minutes.
+    Other options as in TrainOptions. Raises UserError where something can be put right.
+    """
+    dataset = load_data(data) if isinstance(data, str) else data
+    named = model if isinstance(model, str) else type(model).__name__
+    asked = TrainOptions(
+        model=named,
+        epochs=epochs,
+        time_s=_seconds(time, epochs),
+        teacher=_folder_of(teacher),
+        start=_folder_of(start),
+        **options,
+    )
+    folder = Path(out) if out is not None else _new_folder(dataset.name, named)
+    module = None if isinstance(model, str) else model
+    return train_in(folder, dataset, asked, progress or Silent(), module=module, resume=resume)
+
+
+def export(
+    run: Run | Path | str, *, int8: bool = False, module: "nn.Module | None" = None, data: Dataset | None = None
+) -> Path:
+    """Export a finished run; the file's parity with the network is proven first. Returns the artifact's path.
+
+    `module` and `data` are for a run of your own network object. Raises ParityBroken where the file differs.
+    """
+    found = run if isinstance(run, Run) else Run(Path(run))
+    if module is None and data is None:
+        export_from_record(found, int8=int8, parity_drop=PARITY_DROP, progress=Silent())
+    else:
+        dataset = data if data is not None else load_data(found.config.data.source)
+        export_run(found, dataset, int8=int8, parity_drop=PARITY_DROP, progress=Silent(), module=module)
+    return found.artifact("int8" if int8 else "fp32")
+
+
+def compare(
+    data: str,
+    *,
+    time: str | None = None,
+    epochs: int | None = None,
+    out: Path | str | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> "Comparison":
+    """Train baseline and candidate on `data` and say whether the small one may ship. Options as in CompareOptions."""
+    folder = Path(out) if out is not None else _new_folder(data, "compare")
+    asked = CompareOptions(DataOptions(data), time_s=_seconds(time, epochs), epochs=epochs, **options)
+    return Comparison(folder, compare_in(folder, asked, progress or Silent(), resume=resume))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A finished comparison: its folder and its record."""
+
+    folder: Path
+    record: comparison_records.Comparison
+
+    @property
+    def verdict(self) -> str:
+        """yes, no or undecided."""
+        return self.record.verdict
+
+    @property
+    def page(self) -> Path:
+        """The page that tells it."""
+        return self.folder / "page.html"
+
+    def table(self) -> list[dict[str, str]]:
+        """The sides, a row each, as the page words them."""
+        return [
+            {"side": f"{row.role} {row.precision}", "network": row.name}
+            | {column.heading: cell.text for column, cell in zip(COLUMNS, row.cells, strict=True)}
+            for row in rows(self.record.sides)
+        ]
+
+    def __str__(self) -> str:
+        return words.verdict_sentence(self.record)
+
+    def _repr_html_(self) -> str:
+        from markupsafe import escape
+
+        table = self.table()
+        head = "".join(f"<th>{escape(name)}</th>" for name in table[0])
+        body = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row.values()) + "</tr>" for row in table)
+        return f"<p>{escape(str(self))}</p><table><tr>{head}</tr>{body}</table>"
+
+
+def _seconds(time: str | None, epochs: int | None) -> float | None:
+    if time is None and epochs is not None:
+        return None
+    return parse_duration(time or USUAL_TIME, "time")
+
+
+def _folder_of(run: Run | Path | None) -> Path | None:
+    return run.folder if isinstance(run, Run) else run
+
+
+def _new_folder(data: str, model: str) -> Path:
+    return Path("runs") / f"{Path(data).name}-{model}-{datetime.now():%Y%m%d-%H%M%S}"
