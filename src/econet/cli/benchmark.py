@@ -1,0 +1,56 @@
+"""`econet benchmark`: what a file costs on this machine."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from econet.cli import options
+from econet.cli.ending import DONE
+from econet.cli.targets import target as find_target
+from econet.cli.terminal import Terminal, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from econet.runs.artifact_records import Benchmark
+
+
+@options.command(example="econet benchmark runs/large/model.onnx runs/small/model.int8.onnx")
+@click.argument("targets", metavar="RUN|FILE|ZOO...", nargs=-1, required=True)
+def benchmark(terminal: Terminal, *, targets: tuple[str, ...]) -> int:
+    """Measure size, computation and time on this machine.
+
+    Parameters, MACs, bytes, latency, processor time and memory; several files take turns in one measurement.
+    """
+    found = [find_target(word) for word in targets]
+
+    from econet.jobs.benchmark import benchmark as job
+
+    terminal.note("measuring; other work on this machine disturbs it")
+    benchmarks = job(found)
+    terminal.result({"benchmarks": benchmarks}, human=lambda: _shown(benchmarks))
+    return DONE
+
+
+def _shown(benchmarks: "list[Benchmark]") -> "list[RenderableType]":
+    from econet.report import numbers
+
+    rows = [
+        [
+            each.subject,
+            each.precision,
+            numbers.magnitude(each.parameters),
+            "not counted" if each.macs is None else numbers.magnitude(each.macs),
+            numbers.file_size(each.bytes),
+            numbers.per_image(each.latency_ms.p50),
+            numbers.per_image(each.latency_ms.p95),
+            f"{numbers.significant(each.cpu_s_per_1000)} s",
+            f"{numbers.significant(each.peak_memory_mb)} MB",
+        ]
+        for each in benchmarks
+    ]
+    headings = ["File", "", "Parameters", "MACs", "Bytes", "p50", "p95", "CPU of 1,000", "Memory"]
+    runtime, machine = benchmarks[0].runtime, benchmarks[0].machine
+    threads = "one thread" if runtime.threads == 1 else f"{runtime.threads} threads"
+    how = f"one image at a time, {threads}, {runtime.name} {runtime.version} on {machine.cpu} ({machine.cores} cores)"
+    return [table(headings, rows, left=2), "", how]

@@ -1,0 +1,65 @@
+"""`econet export`: the file that ships, and the proof that it gives the same answers."""
+
+from pathlib import Path
+
+import click
+
+from econet.cli import options
+from econet.cli.ending import DONE, NO
+from econet.cli.terminal import Terminal
+
+
+@options.command(example="econet export runs/shirts --int8")
+@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@options.together(
+    click.option("--to", type=options.Named("format", "onnx"), default="onnx", show_default=True, help="File format."),
+    click.option("--int8", is_flag=True, help="Static 8-bit quantization, calibrated on training images."),
+    click.option(
+        "--parity-drop",
+        type=float,
+        default=0.02,
+        show_default=True,
+        metavar="F",
+        help="Largest loss of validation accuracy that int8 may bring.",
+    ),
+    options.data_dir_option,
+)
+def export(terminal: Terminal, *, run: Path, to: str, int8: bool, parity_drop: float, data_dir: Path | None) -> int:
+    """Write the file that ships and prove its answers.
+
+    The file needs no torch; its answers are compared with the network's on validation images. Exit code 1 where they
+    differ: the file is then kept beside its place as *.failed.onnx.
+    """
+    from econet.jobs.options import check_range
+    from econet.runs.folder import open_run
+
+    check_range("--parity-drop", parity_drop, 0, 1)
+    opened = open_run(run)
+
+    from econet.deployment.parity import ParityBroken
+    from econet.jobs.export import export as job
+
+    try:
+        exported = job(opened, int8=int8, parity_drop=parity_drop, progress=terminal.progress(), data_dir=data_dir)
+    except ParityBroken as broken:
+        reason = str(broken)
+        terminal.result({"passed": False, "reason": reason}, human=lambda: [f"parity is broken: {reason}"])
+        return NO
+
+    from econet.report import numbers
+
+    path = run / exported.file
+    parity, accuracy = exported.parity, exported.accuracy_validation
+    terminal.result(
+        exported,
+        human=lambda: [
+            f"{path}: {to}, {exported.precision}, {numbers.file_size(exported.bytes)}",
+            f"parity holds: {numbers.percent(parity.top1_agreement, 2)} same answers "
+            f"on {parity.images:,} stored images and {parity.files:,} files",
+            f"validation accuracy {numbers.percent(accuracy.artifact, 2)}, before export "
+            f"{numbers.percent(accuracy.network, 2)}",
+            *(f"warning: {warning}" for warning in exported.warnings),
+        ],
+    )
+    terminal.note(f"next: econet evaluate {run}, or econet predict {path} IMAGE")
+    return DONE

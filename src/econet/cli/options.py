@@ -1,0 +1,171 @@
+"""Options shared by the commands: one declaration each, so that a word means the same everywhere."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import click
+
+from econet.cli.duration import parse_duration
+from econet.cli.terminal import Terminal
+from econet.errors import UserError, unknown_name
+
+DEFAULT_TIME_S = 300.0
+
+Callback = Callable[..., int]
+Decorator = Callable[[Callback], Callback]
+Settings = TypeVar("Settings")
+
+
+class Duration(click.ParamType[float]):
+    """A duration such as 90s, 5m or 2h, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds of the text given. Raises UserError for what is no duration."""
+        return value if isinstance(value, float) else parse_duration(str(value))
+
+
+class Named(click.Choice[str]):
+    """One of a few names; a misspelt one is answered with the nearest."""
+
+    def __init__(self, kind: str, *names: str) -> None:
+        super().__init__(names)
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name given. Raises UserError for one that is not known."""
+        if value not in self.choices:
+            raise unknown_name(self.kind, str(value), self.choices)
+        return str(value)
+
+
+def command(example: str) -> Callable[[Callback], click.Command]:
+    """Make a function into a command with `--json`, `--quiet` and a help that ends with `example`.
+
+    The function takes the Terminal first, then its options by name, and returns the exit code.
+    """
+
+    def decorate(function: Callback) -> click.Command:
+        @click.pass_context
+        @wraps(function)
+        def callback(context: click.Context, /, *, as_json: bool, quiet: bool, **asked: Any) -> int:
+            terminal = cast("Terminal", context.obj)
+            terminal.as_json, terminal.quiet = as_json, quiet
+            return function(terminal, **asked)
+
+        made = click.command(epilog=f"\b\nExample:\n  {example}")(callback)
+        made.params += [
+            click.Option(["--json", "as_json"], is_flag=True, help="One JSON object on standard output."),
+            click.Option(["--quiet"], is_flag=True, help="No progress and no notes: the result alone."),
+        ]
+        return made
+
+    return decorate
+
+
+def together(*options: Callable[[Any], Any]) -> Decorator:
+    """Several options as one decorator; the help lists them in this order."""
+
+    def decorate(function: Callback) -> Callback:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def settings(kind: type[Settings], asked: Mapping[str, Any], **more: Any) -> Settings:
+    """The options record `kind` filled with those of `asked` that are fields of it, and `more`."""
+    names = {field.name for field in fields(cast("Any", kind))}
+    return kind(**{name: value for name, value in asked.items() if name in names} | more)
+
+
+def length(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """`epochs` and `time_s` as asked; five minutes where neither was. Raises UserError where that cannot be."""
+    if asked["epochs"] is None and asked["time_s"] is None:
+        if asked["deterministic"]:
+            raise UserError(
+                "--deterministic was given without --epochs",
+                "the default is a time budget, which depends on how fast the machine is",
+                "--epochs N",
+            )
+        return {"epochs": None, "time_s": DEFAULT_TIME_S}
+    return {"epochs": asked["epochs"], "time_s": asked["time_s"]}
+
+
+def path_option(name: str, text: str, metavar: str = "FOLDER") -> Callable[[Any], Any]:
+    """An option that takes a path; whether it exists is for the job to say."""
+    return click.option(name, type=click.Path(path_type=Path), metavar=metavar, help=text)
+
+
+seed_option = click.option("--seed", type=int, default=0, metavar="N", show_default=True, help="Seed of all chance.")
+
+threads_option = click.option("--threads", type=int, metavar="N", help="Processor threads [default: measured].")
+
+data_dir_option = path_option(
+    "--data-dir", "Where data sets lie [default: $ECONET_DATA, then the user's data folder, then the system's]."
+)
+
+data_options = together(
+    data_dir_option,
+    click.option("--download", is_flag=True, help="Fetch a known data set that is not on this machine."),
+    click.option("--image-size", type=int, metavar="N", help="Side of the square images, in pixels."),
+    click.option("--resize", type=Named("resize", "stretch", "shorter-side"), help="How photos become square."),
+    click.option(
+        "--validation",
+        type=float,
+        default=0.1,
+        metavar="F",
+        show_default=True,
+        help="Share of the training images held out to choose by.",
+    ),
+    click.option("--skip-bad", is_flag=True, help="Set files that cannot be decoded aside and go on."),
+)
+
+length_options = together(
+    click.option("--time", "time_s", type=Duration(), metavar="90s|5m|2h", help="Time to train [default: 5m]."),
+    click.option("--epochs", type=int, metavar="N", help="Passes over the training images, instead of --time."),
+)
+
+training_options = together(
+    click.option("--batch-size", type=int, metavar="N", help="Images in a step [default: the model's own]."),
+    click.option(
+        "--optimizer",
+        type=Named("optimizer", "sgd", "adamw", "muon"),
+        help="How weights move [default: the model's own].",
+    ),
+    click.option(
+        "--schedule",
+        type=Named("schedule", "one-cycle", "cosine", "steps", "plateau"),
+        default="one-cycle",
+        show_default=True,
+        help="How the learning rate moves.",
+    ),
+    click.option("--lr", type=float, metavar="F", help="Highest learning rate [default: the model's own]."),
+    click.option(
+        "--augment",
+        type=Named("augment", "none", "light", "standard", "strong"),
+        default="light",
+        show_default=True,
+        help="How training images are varied.",
+    ),
+    click.option("--deterministic", is_flag=True, help="Measure nothing: same seed, same bits. Needs --epochs."),
+    click.option(
+        "--device",
+        type=Named("device", "auto", "cpu", "cuda"),
+        default="auto",
+        show_default=True,
+        help="Where to compute.",
+    ),
+    threads_option,
+    seed_option,
+)
+
+folder_options = together(
+    path_option("--out", "Where everything is written [default: runs/<data>-<model>-<time>]."),
+    click.option("--resume", is_flag=True, help="Go on with what was begun in --out."),
+)

@@ -1,0 +1,92 @@
+"""`econet train`: one network, one run folder."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from econet.cli import options
+from econet.cli.ending import DONE
+from econet.cli.folders import output_folder, resume_command
+from econet.cli.terminal import Terminal
+from econet.errors import UserError
+from econet.jobs.options import DataOptions, TrainOptions, check_train_options
+
+if TYPE_CHECKING:
+    from econet.data.dataset import Dataset
+
+
+@options.command(example="econet train cifar10 --model alexnet_small --epochs 20")
+@click.argument("data", metavar="DATA", required=False)
+@options.together(
+    click.option(
+        "--model", default="econet", show_default=True, metavar="NAME", help="Catalog name or package.module:function."
+    ),
+    options.path_option("--teacher", "A trained run to learn from.", "RUN"),
+    click.option(
+        "--temperature", type=float, default=3.0, show_default=True, metavar="F", help="Softens the teacher's answers."
+    ),
+    click.option(
+        "--teacher-weight", type=float, default=0.7, show_default=True, metavar="F", help="Teacher's share of the loss."
+    ),
+    click.option("--from", "start", type=click.Path(path_type=Path), metavar="RUN", help="Start from a run's weights."),
+    click.option("--width", type=float, metavar="F", help="Width of the network [default: the model's own]."),
+)
+@options.length_options
+@options.folder_options
+@options.training_options
+@options.together(
+    click.option(
+        "--weight-decay", type=float, metavar="F", help="Pull of the weights to zero [default: the model's own]."
+    ),
+    click.option(
+        "--label-smoothing",
+        type=float,
+        metavar="F",
+        help="Share of each label given to all classes [default: the model's own].",
+    ),
+    click.option("--ema", type=float, metavar="F", help="Decay of the weights' average [default: the model's own]."),
+    click.option("--patience", type=int, metavar="N", help="Stop after N epochs without a better validation accuracy."),
+)
+@options.data_options
+def train(terminal: Terminal, *, data: str | None, out: Path | None, resume: bool, **asked: Any) -> int:
+    """Train one network and keep all of it in a run folder.
+
+    DATA is fashion-mnist, cifar10, cifar100 or a folder of class folders; with --resume it may be left out.
+    """
+    folder = output_folder(out, resume=resume, data=data or "", model=asked["model"])
+    asked |= options.length(asked)
+    wanted = options.settings(TrainOptions, asked)
+    check_train_options(wanted)
+    if data is None and not resume:
+        raise UserError("DATA is missing", "`econet train` needs images to learn from", "econet train fashion-mnist")
+    terminal.resume = resume_command(terminal.words, folder)
+    terminal.note(f"writing {folder}")
+
+    from econet.jobs.train import load
+    from econet.jobs.train import train as job
+
+    dataset = _recorded(folder, asked) if data is None else load(options.settings(DataOptions, asked, source=data))
+    run = job(folder, dataset, wanted, terminal.progress(), resume=resume)
+    terminal.resume = None
+
+    from econet.report import numbers
+
+    finished = run.finished
+    terminal.result(
+        {"folder": str(folder), "config": run.config, "finished": finished},
+        human=lambda: [
+            f"{folder}: validation accuracy {numbers.percent(finished.validation_accuracy)} "
+            f"after {finished.epochs} epochs in {numbers.seconds(finished.seconds)}"
+            + (", still improving" if finished.still_improving else "")
+        ],
+    )
+    terminal.note(f"next: econet export {folder} --int8")
+    return DONE
+
+
+def _recorded(folder: Path, asked: dict[str, Any]) -> "Dataset":
+    from econet.jobs.train import load_again
+    from econet.runs.folder import open_run
+
+    return load_again(open_run(folder).config.data, data_dir=asked["data_dir"], skip_bad=asked["skip_bad"])
