@@ -93,6 +93,7 @@ def folder_lock(folder: Path) -> Generator[None]:
     path = folder / ".lock"
     with path.open("a+") as stream:
         _take(stream, folder)
+        _remove_leftovers(folder)
         stream.seek(0)
         stream.truncate()
         json.dump({"pid": os.getpid()}, stream)
@@ -114,6 +115,24 @@ def _take(stream: IO[str], folder: Path) -> None:
             f"its lock is held by {holder}",
             "wait for it, stop it, or choose another folder with --out",
         ) from None
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Drop the temporary files of writers that were killed; their names end in the writer's pid and a word."""
+    for leftover in (*folder.glob(".*.part"), *folder.glob(".*.link")):
+        pid = leftover.name.split(".")[-2]
+        if pid.isdecimal() and not _is_alive(int(pid)):
+            _remove_quietly(leftover)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # alive, and another user's
+        return True
+    return True
 
 
 def _link_over(path: Path, previous: Path) -> None:

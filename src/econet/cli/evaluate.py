@@ -54,7 +54,8 @@ def evaluate(
 
     from econet.jobs.evaluate import evaluate as job
 
-    evaluations = job(found, asked, "test" if split == "test" else "validation", terminal.progress())
+    part = "test" if split == "test" else "validation"
+    evaluations = job(found, asked, part, terminal.progress(), data_dir=data_dir)
     terminal.result({"evaluations": evaluations}, human=lambda: _shown(evaluations))
     return DONE
 

@@ -8,9 +8,9 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from econet.cli.duration import parse_duration
 from econet.cli.terminal import Terminal
 from econet.errors import UserError, unknown_name
+from econet.jobs.duration import parse_duration
 
 DEFAULT_TIME_S = 300.0
 

@@ -63,7 +63,7 @@ def train(terminal: Terminal, *, data: str | None, out: Path | None, resume: boo
     terminal.resume = resume_command(terminal.words, folder)
     terminal.note(f"writing {folder}")
 
-    from econet.jobs.train import load
+    from econet.jobs.run_data import load
     from econet.jobs.train import train as job
 
     dataset = _recorded(folder, asked) if data is None else load(options.settings(DataOptions, asked, source=data))
@@ -86,7 +86,7 @@ def train(terminal: Terminal, *, data: str | None, out: Path | None, resume: boo
 
 
 def _recorded(folder: Path, asked: dict[str, Any]) -> "Dataset":
-    from econet.jobs.train import load_again
+    from econet.jobs.run_data import load_again
     from econet.runs.folder import open_run
 
     return load_again(open_run(folder).config.data, data_dir=asked["data_dir"], skip_bad=asked["skip_bad"])

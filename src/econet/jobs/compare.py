@@ -15,6 +15,7 @@ from econet.jobs.benchmark import benchmark_artifacts
 from econet.jobs.evaluate import evaluate_artifacts
 from econet.jobs.export import export_run
 from econet.jobs.options import CompareOptions, TrainOptions, check_compare_options
+from econet.jobs.run_data import LISTING, check_same_data, data_config, load
 from econet.jobs.sides import (
     Artifact,
     Contender,
@@ -25,7 +26,7 @@ from econet.jobs.sides import (
     training_of,
     width_within,
 )
-from econet.jobs.train import LISTING, check_same_data, data_config, load, train
+from econet.jobs.train import train
 from econet.measurement.accuracy import read_predictions
 from econet.report.answers import predictions_path
 from econet.report.page import write_page

@@ -12,37 +12,43 @@ from econet.data.dataset import Dataset, Images
 from econet.deployment.parity import agreement
 from econet.deployment.predictor import Predictor, softmax
 from econet.errors import UserError
-from econet.jobs.export import export_run, torch_logits
 from econet.jobs.options import DataOptions
-from econet.jobs.train import check_same_data, load, load_again
+from econet.jobs.run_data import check_same_data, load, load_again, split_as
 from econet.measurement.accuracy import evaluate_predictions, predictions_of, write_predictions
 from econet.report.answers import predictions_path
 from econet.runs.artifact_records import EvaluatedData, Evaluation
 from econet.runs.folder import Run
 from econet.runs.record import read_record, write_record
 from econet.training.progress import Progress
-from econet.training.weights import trained_network
 
 Split = Literal["test", "validation"]
 PARITY_DROP = 0.02
 
 
-def evaluate(target: Path, data: DataOptions | None, split: Split, progress: Progress) -> list[Evaluation]:
+def evaluate(
+    target: Path, data: DataOptions | None, split: Split, progress: Progress, *, data_dir: Path | None = None
+) -> list[Evaluation]:
     """Evaluate every artifact of a run folder, or one file, and write the records beside them.
 
-    A run without an artifact gets its `model.onnx` first. A file that lies in a run knows its data; any other
-    needs `data`. Raises UserError where the data are not those the run was made with.
+    A run without an artifact gets its `model.onnx` first. A file that lies in a run knows its data, which may now
+    be in `data_dir`; any other needs `data`. A file alone needs no torch.
+    Raises UserError where the data are not those the run was made with.
     """
     run = Run(target if target.is_dir() else target.parent)
     if data is None and not run.exists:
         raise UserError(
             f"which images should {target} be evaluated on?", "it does not lie in a run folder", "--data DATA"
         )
-    dataset = load(data) if data is not None else load_again(run.config.data)
+    if data is not None:
+        dataset = load(data if not run.exists else split_as(data, run.config.data))
+    else:
+        dataset = load_again(run.config.data, data_dir=data_dir)
+        check_same_data(run.config.data, dataset, run.folder)
     if not target.is_dir():
         return evaluate_artifacts([(target, None)], dataset, split, progress)
-    check_same_data(run.config.data, dataset, run.folder)
     if not run.artifacts():
+        from econet.jobs.export import export_run
+
         export_run(run, dataset, int8=False, parity_drop=PARITY_DROP, progress=progress)
     return evaluate_artifacts([(path, run) for path in run.artifacts()], dataset, split, progress)
 
@@ -89,6 +95,10 @@ def _evaluated(path: Path, run: Run | None, dataset: Dataset, split: Split, prog
 
 
 def _torch(run: Run, images: Images) -> NDArray[np.float32]:
+    """Logits of the run's network. Imported here: a file on its own is evaluated where torch is not installed."""
+    from econet.jobs.export import torch_logits
+    from econet.training.weights import trained_network
+
     return torch_logits(trained_network(run), images.pixels, run.config.data.preprocess)
 
 

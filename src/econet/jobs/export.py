@@ -20,7 +20,7 @@ from econet.errors import UserError
 from econet.files import sha256_of, write_whole
 from econet.images.decode import decode
 from econet.images.preprocess import Pixels, Preprocess, cropped, resized
-from econet.jobs.train import check_same_data, load_again
+from econet.jobs.run_data import check_same_data, load_again
 from econet.models.network import Network
 from econet.runs.artifact_records import Export, Parity, ValidationAccuracy
 from econet.runs.folder import Run

@@ -12,7 +12,7 @@ from econet.jobs.export import export as export_from_record
 from econet.jobs.export import export_run
 from econet.jobs.options import CompareOptions, DataOptions, TrainOptions
 from econet.jobs.repeats import compare as compare_in
-from econet.jobs.train import load
+from econet.jobs.run_data import load
 from econet.jobs.train import train as train_in
 from econet.report import words
 from econet.report.table import COLUMNS, rows

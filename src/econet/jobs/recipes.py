@@ -14,7 +14,8 @@ from econet.jobs.benchmark import benchmark_artifacts
 from econet.jobs.evaluate import evaluate_artifacts
 from econet.jobs.export import export_run
 from econet.jobs.options import DataOptions, TrainOptions
-from econet.jobs.train import load, train
+from econet.jobs.run_data import load
+from econet.jobs.train import train
 from econet.runs import provenance
 from econet.runs.folder import Run
 from econet.runs.recipe_records import Recipe, RecipeResult, RecipeStep, Versions

@@ -12,16 +12,15 @@ from torch import nn
 
 from econet.data.augmentation import Augmenter
 from econet.data.dataset import Dataset
-from econet.data.listing import describe_change, write_listing
-from econet.data.load import load_data
+from econet.data.listing import write_listing
 from econet.errors import UserError
 from econet.files import folder_lock, sha256_of
-from econet.jobs.options import DataOptions, TrainOptions, check_train_options
+from econet.jobs.options import TrainOptions, check_train_options
+from econet.jobs.run_data import LISTING, check_same_data, data_config
 from econet.models import catalog
 from econet.runs import provenance
 from econet.runs.folder import Run, open_run
 from econet.runs.records import (
-    DataConfig,
     MachineChoices,
     RunConfig,
     TeacherConfig,
@@ -38,22 +37,6 @@ from econet.training.progress import Progress
 from econet.training.step import learn
 from econet.training.weights import start_from, teacher_for
 from econet.version import __version__
-
-LISTING = "data.jsonl"
-
-
-def load(options: DataOptions) -> Dataset:
-    """The data set that `options` names."""
-    return load_data(
-        options.source,
-        data_dir=options.data_dir,
-        download=options.download,
-        image_size=options.image_size,
-        resize=options.resize,
-        validation=options.validation,
-        seed=options.seed,
-        skip_bad=options.skip_bad,
-    )
 
 
 def train(
@@ -106,47 +89,6 @@ def describe(config: RunConfig) -> str:
         f"{choices.device}, {choices.threads} thread{'s' * (choices.threads > 1)}, {choices.precision} ({origin}); "
         f"{plan.steps} steps of {config.training.batch_size} images, {plan.epochs} epochs"
     )
-
-
-def data_config(dataset: Dataset) -> DataConfig:
-    """What a run records of its data."""
-    return DataConfig(
-        source=dataset.source,
-        name=dataset.name,
-        fingerprint=dataset.fingerprint,
-        classes=dataset.classes,
-        split_seed=dataset.split_seed,
-        validation_fraction=dataset.validation_fraction,
-        preprocess=dataset.preprocess,
-    )
-
-
-def load_again(config: DataConfig, *, data_dir: Path | None = None, skip_bad: bool = False) -> Dataset:
-    """The data of a run, loaded as it was: same source, size, split and seed."""
-    preprocess = config.preprocess
-    return load_data(
-        config.source,
-        data_dir=data_dir,
-        image_size=preprocess.image_size[0] if preprocess.resize != "none" else None,
-        resize=preprocess.resize if preprocess.resize != "none" else None,
-        validation=config.validation_fraction,
-        seed=config.split_seed,
-        skip_bad=skip_bad,
-    )
-
-
-def check_same_data(recorded: DataConfig, dataset: Dataset, folder: Path) -> None:
-    """Raises UserError where `dataset` is not what the run in `folder` was made with, saying what changed."""
-    if recorded.fingerprint == dataset.fingerprint:
-        return
-    listing = folder / LISTING
-    if recorded.name != dataset.name:
-        why = f"it was trained on {recorded.name}, not on {dataset.name}"
-    elif listing.exists() and dataset.listing:
-        why = f"the data changed: {describe_change(listing, dataset)}"
-    else:
-        why = "the data, their split (--validation, --seed) or their size (--image-size) changed"
-    raise UserError(f"{folder} belongs to other data", why, "the data it was made with, or --out NEW")
 
 
 def _begin(

@@ -1,7 +1,6 @@
 """What this machine likes: threads and number type, measured for about a second when a run begins."""
 
 import os
-import platform
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -10,6 +9,7 @@ import torch
 from torch import nn
 
 from econet.errors import UserError
+from econet.measurement.machine import describe_machine
 from econet.runs.records import MachineChoices
 from econet.training import parallel
 
@@ -29,11 +29,6 @@ def resolve_device(asked: str) -> torch.device:
     if asked == "cuda":
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device("cpu")
-
-
-def usable_cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def placed(network: nn.Module, device: torch.device) -> nn.Module:
@@ -58,7 +53,7 @@ def choose(
     `trial(precision, compiled)` gives one training step on `batch_size` images as a function. With `deterministic`, or
     several processes, nothing is measured: two commands must then make the same choice.
     """
-    threads = asked_threads or (1 if parallel.processes() > 1 else usable_cores())
+    threads = asked_threads or (1 if parallel.processes() > 1 else describe_machine().cores)
     if deterministic or parallel.processes() > 1:
         precision = "fp32" if device.type == "cpu" else "bf16"
         return _record(device, threads, precision, False, deterministic, {})
@@ -96,18 +91,6 @@ def apply(choices: MachineChoices) -> None:
     torch.use_deterministic_algorithms(choices.deterministic)
 
 
-def cpu_name() -> str:
-    """The processor's name as the system tells it."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as stream:
-            for line in stream:
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
 def _record(
     device: torch.device,
     threads: int,
@@ -124,6 +107,6 @@ def _record(
         processes=parallel.processes(),
         deterministic=deterministic,
         measured_images_per_s={name: round(rate, 1) for name, rate in measured.items()},
-        cpu=cpu_name(),
+        cpu=describe_machine().cpu,
         capability=torch.backends.cpu.get_cpu_capability(),
     )
