@@ -30,10 +30,11 @@ from econet.data.augmentation import Augmenter, amounts
 from econet.data.dataset import Dataset as EcoNetDataset
 from econet.data.load import load_data
 from econet.images.preprocess import Preprocess
+from econet.measurement.machine import describe_machine
 from econet.models import catalog
 from econet.runs.records import TrainingConfig
 from econet.training.allocator import keep_large_blocks
-from econet.training.machine import cpu_name, placed
+from econet.training.machine import placed
 from econet.training.optimizers import Optimizers
 from econet.training.step import learn
 
@@ -160,7 +161,7 @@ def summary(seconds: dict[str, list[float]], batch_size: int) -> dict[str, Any]:
 def machine() -> dict[str, Any]:
     """What this ran on, and how busy it was."""
     return {
-        "cpu": cpu_name(),
+        "cpu": describe_machine().cpu,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "load_average": os.getloadavg()[0],

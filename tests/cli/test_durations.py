@@ -1,6 +1,6 @@
 import pytest
 
-from econet.cli.duration import parse_duration
+from econet.jobs.duration import parse_duration
 from econet.errors import UserError
 
 

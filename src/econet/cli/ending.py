@@ -63,6 +63,9 @@ def ending(error: BaseException, terminal: Terminal) -> int:
             return _stopped(signal.SIGTERM, terminal)
         case BrokenPipeError():
             return _SIGNALLED + signal.SIGPIPE
+        case _ if _is_broken_parity(error):
+            print(f"parity is broken: {error}", file=terminal.err)
+            return NO
         case _:
             return _bug(error, terminal)
 
@@ -100,6 +103,13 @@ def _is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+
+
+def _is_broken_parity(error: BaseException) -> bool:
+    """Whether a job on its way exported a file that answers otherwise; the class is looked up only now, for speed."""
+    from econet.deployment.parity import ParityBroken
+
+    return isinstance(error, ParityBroken)
 
 
 def _usage(error: click.UsageError) -> UserError:

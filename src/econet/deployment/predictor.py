@@ -52,9 +52,7 @@ class Predictor:
         """Input and output must be those that the metadata promise."""
         record = self.metadata.preprocess
         ends = (*model.graph.input, *model.graph.output)
-        found = [
-            (each.name, [size.dim_value for size in each.type.tensor_type.shape.dim[1:]]) for each in ends
-        ]
+        found = [(each.name, [size.dim_value for size in each.type.tensor_type.shape.dim[1:]]) for each in ends]
         promised = [(INPUT, [record.channels, *record.image_size]), (OUTPUT, [len(self.classes)])]
         if found != promised:
             raise UserError(
@@ -109,6 +107,15 @@ class Predictor:
         preprocessing can bring to the input's. Raises UserError where it is no picture
         or does not fit.
         """
+        probabilities = self.probabilities(self.stored(picture)[None])[0]
+        order = np.argsort(-probabilities, kind="stable")[:top]
+        return [Prediction(self.classes[index], float(probabilities[index])) for index in order]
+
+    def stored(self, picture: Path | str | Pixels) -> Pixels:
+        """One picture, given as for `predict`, at the size that `logits` takes: uint8 [H, W, C].
+
+        Raises UserError where it is no picture or does not fit.
+        """
         channels = self.preprocess.channels
         image = _decoded(Path(picture), channels) if isinstance(picture, Path | str) else picture
         if image.ndim == 2 and channels == 1:
@@ -126,9 +133,7 @@ class Predictor:
                 f"its network was trained on pictures of {height}x{width} and resizes none",
                 f"bring the picture to {height}x{width} first",
             )
-        probabilities = self.probabilities(resized(image, self.preprocess)[None])[0]
-        order = np.argsort(-probabilities, kind="stable")[:top]
-        return [Prediction(self.classes[index], float(probabilities[index])) for index in order]
+        return resized(image, self.preprocess)
 
 
 def _decoded(path: Path, channels: Literal[1, 3]) -> Pixels:

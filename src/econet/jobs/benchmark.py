@@ -6,20 +6,30 @@ from pathlib import Path
 
 from safetensors import safe_open
 
+from econet.errors import UserError
 from econet.measurement import latency
 from econet.runs.artifact_records import Benchmark
-from econet.runs.folder import Run
+from econet.runs.folder import Run, open_run
 from econet.runs.record import write_record
 
 
 def benchmark(targets: list[Path]) -> list[Benchmark]:
-    """Measure run folders (every artifact in them) and files together, and write each record beside its file."""
-    files: list[tuple[Path, Run | None]] = []
-    for target in targets:
-        run = Run(target if target.is_dir() else target.parent)
-        mine = run if run.exists else None
-        files += [(path, mine) for path in run.artifacts()] if target.is_dir() else [(target, mine)]
-    return benchmark_artifacts(files)[0]
+    """Measure run folders (every artifact in them) and files together, and write each record beside its file.
+
+    Raises UserError where a target is no run, has no file yet, or is no EcoNet file.
+    """
+    return benchmark_artifacts([each for target in targets for each in _files_of(target)])[0]
+
+
+def _files_of(target: Path) -> list[tuple[Path, Run | None]]:
+    """The files of a run folder with their run, or one file. Raises UserError where a folder holds none."""
+    if not target.is_dir():
+        run = Run(target.parent)
+        return [(target, run if run.exists else None)]
+    run = open_run(target)
+    if not run.artifacts():
+        raise UserError(f"{target} has no file to measure yet", "it was not exported", f"econet export {target}")
+    return [(path, run) for path in run.artifacts()]
 
 
 def benchmark_artifacts(

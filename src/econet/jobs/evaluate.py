@@ -13,11 +13,11 @@ from econet.deployment.parity import agreement
 from econet.deployment.predictor import Predictor, softmax
 from econet.errors import UserError
 from econet.jobs.options import DataOptions
-from econet.jobs.run_data import check_same_data, load, load_again, split_as
+from econet.jobs.run_data import check_same_data, load, load_again, sized_as, split_as
 from econet.measurement.accuracy import evaluate_predictions, predictions_of, write_predictions
 from econet.report.answers import predictions_path
 from econet.runs.artifact_records import EvaluatedData, Evaluation
-from econet.runs.folder import Run
+from econet.runs.folder import Run, open_run
 from econet.runs.record import read_record, write_record
 from econet.training.progress import Progress
 
@@ -34,13 +34,13 @@ def evaluate(
     be in `data_dir`; any other needs `data`. A file alone needs no torch.
     Raises UserError where the data are not those the run was made with.
     """
-    run = Run(target if target.is_dir() else target.parent)
+    run = open_run(target) if target.is_dir() else Run(target.parent)
     if data is None and not run.exists:
         raise UserError(
             f"which images should {target} be evaluated on?", "it does not lie in a run folder", "--data DATA"
         )
     if data is not None:
-        dataset = load(data if not run.exists else split_as(data, run.config.data))
+        dataset = load(split_as(data, run.config.data) if run.exists else sized_as(data, Predictor(target).preprocess))
     else:
         dataset = load_again(run.config.data, data_dir=data_dir)
         check_same_data(run.config.data, dataset, run.folder)
@@ -71,12 +71,12 @@ def _evaluated(path: Path, run: Run | None, dataset: Dataset, split: Split, prog
     if not len(images):
         raise UserError(f"{dataset.name} has no {split} images", "the split is empty", "--proof validation")
     predictor = Predictor(path)
-    order = _class_order(predictor, dataset, path)
+    order = class_order(predictor, dataset, path)
     logits = predictor.logits(images.pixels)[:, order]
     predictions = predictions_of(logits, softmax(logits), images.labels)
     agreed = None
     if run is not None:
-        agreed = agreement(_torch(run, images), logits)
+        agreed = agreement(_torch(run, images)[:, order], logits)
     evaluation = evaluate_predictions(
         predictions,
         dataset.classes,
@@ -102,7 +102,7 @@ def _torch(run: Run, images: Images) -> NDArray[np.float32]:
     return torch_logits(trained_network(run), images.pixels, run.config.data.preprocess)
 
 
-def _class_order(predictor: Predictor, dataset: Dataset, path: Path) -> list[int]:
+def class_order(predictor: Predictor, dataset: Dataset, path: Path) -> list[int]:
     """Where each class of the data stands among the file's logits. Raises UserError where the classes differ."""
     if set(predictor.classes) != set(dataset.classes):
         missing = sorted(set(dataset.classes) ^ set(predictor.classes))
@@ -117,7 +117,7 @@ def _class_order(predictor: Predictor, dataset: Dataset, path: Path) -> list[int
             f"{path} cannot be evaluated on {dataset.name} as it was loaded",
             f"the file takes images of {own.resize_size} with {own.channels} channels, these are {wanted.resize_size} "
             f"with {wanted.channels}",
-            f"--image-size {own.image_size[0]}",
+            f"data of that kind; where the command has it, --image-size {own.image_size[0]}",
         )
     return [predictor.classes.index(name) for name in dataset.classes]
 

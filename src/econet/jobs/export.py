@@ -72,8 +72,13 @@ def export_run(
         if islands:
             warnings = (f"these operators stay in float: {', '.join(islands)}",)
     content = model.SerializeToString()
-    write_whole(path, content)
-    record = _proven(path, network, dataset, parity_drop, warnings)
+    # It bears this name until it is proven: a process that dies in between leaves no unproven artifact.
+    failed = path.with_name(f"{path.stem}.failed.onnx")
+    path.unlink(missing_ok=True)
+    sidecar(path).unlink(missing_ok=True)
+    write_whole(failed, content)
+    record = _proven(failed, path.name, network, dataset, parity_drop, warnings)
+    failed.replace(path)
     write_record(sidecar(path), record)
     parity = record.parity
     progress.note(
@@ -124,12 +129,14 @@ class Sample:
         return str(row) if row < len(self.stored) else str(self.files[row - len(self.stored)])
 
 
-def _proven(path: Path, network: nn.Module, dataset: Dataset, parity_drop: float, warnings: tuple[str, ...]) -> Export:
-    """The export record of a file that answers as the network does; otherwise it is set aside and named."""
+def _proven(
+    path: Path, name: str, network: nn.Module, dataset: Dataset, parity_drop: float, warnings: tuple[str, ...]
+) -> Export:
+    """The export record of the file at `path`, to be called `name`, where it answers as the network does."""
     predictor = Predictor(path)
     sample = _sample(dataset)
     expected = torch_logits(network, sample.pixels, dataset.preprocess)
-    answered = predictor.logits(sample.pixels)
+    answered = _file_logits(predictor, sample.stored, sample.files, dataset.classes)
     parity = check_parity(
         expected,
         answered,
@@ -138,10 +145,10 @@ def _proven(path: Path, network: nn.Module, dataset: Dataset, parity_drop: float
         parity_drop=parity_drop,
         files=len(sample.decoded),
     )
-    if not parity.passed:
-        raise _broken(path, network, dataset, sample, expected, answered, parity)
+    if not parity.passed or (predictor.classes, predictor.preprocess) != (dataset.classes, dataset.preprocess):
+        raise _broken(predictor, network, dataset, sample, expected, answered, parity)
     return Export(
-        file=path.name,
+        file=name,
         format="onnx",
         bytes=path.stat().st_size,
         sha256=sha256_of(path),
@@ -162,6 +169,15 @@ def torch_logits(network: nn.Module, pixels: Pixels, preprocess: Preprocess) -> 
     return logits_of(network.to(device), augmenter.plain, len(pixels), "fp32").numpy()
 
 
+def _file_logits(
+    predictor: Predictor, stored: Pixels, files: tuple[Path, ...], classes: tuple[str, ...]
+) -> NDArray[np.float32]:
+    """Logits of the file alone, in the order of `classes`, matched by name; it decodes original `files` itself."""
+    order = [predictor.classes.index(name) for name in classes]
+    decoded = [predictor.stored(file)[None] for file in files]
+    return predictor.logits(np.concatenate([stored, *decoded]))[:, order]
+
+
 def _sample(dataset: Dataset) -> Sample:
     images = dataset.validation
     if not len(images):
@@ -178,7 +194,7 @@ def _sample(dataset: Dataset) -> Sample:
 
 
 def _broken(
-    path: Path,
+    predictor: Predictor,
     network: nn.Module,
     dataset: Dataset,
     sample: Sample,
@@ -186,16 +202,13 @@ def _broken(
     answered: NDArray[np.float32],
     parity: Parity,
 ) -> ParityBroken:
-    failed = path.with_name(f"{path.stem}.failed.onnx")
-    path.replace(failed)
-    sidecar(path).unlink(missing_ok=True)
     cause = likeliest_cause(
         ParityFailure(
-            path=failed,
+            path=predictor.path,
             pixels=sample.pixels,
             torch_logits=expected,
             artifact_logits=answered,
-            run_artifact=Predictor(failed).logits,
+            run_artifact=lambda pixels: _file_logits(predictor, pixels, (), dataset.classes),
             preprocess=dataset.preprocess,
             classes=dataset.classes,
             layers=layer_outputs(network, sample.pixels[:LAYER_IMAGES], dataset.preprocess)
@@ -204,8 +217,8 @@ def _broken(
         )
     )
     return ParityBroken(
-        f"{failed.name} does not answer as the network does: the same class on {100 * parity.top1_agreement:.2f} % of "
-        f"{len(sample.labels)} images, logits up to {parity.max_logit_difference:.3g} apart\n"
+        f"{predictor.path.name} does not answer as the network does: the same class on "
+        f"{100 * parity.top1_agreement:.2f} % of {len(sample.labels)} images, logits up to {parity.max_logit_difference:.3g} apart\n"
         f"  worst: validation image {sample.name_of(cause.image)}\n"
         f"  likeliest cause: {cause.reason}"
     )

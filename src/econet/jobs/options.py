@@ -10,6 +10,7 @@ Optimizer = Literal["sgd", "adamw", "muon"]
 Schedule = Literal["one-cycle", "cosine", "steps", "plateau"]
 Augment = Literal["none", "light", "standard", "strong"]
 Device = Literal["auto", "cpu", "cuda"]
+Proof = Literal["test", "validation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class CompareOptions:
     time_s: float | None = None
     epochs: int | None = None
     margin: float = 0.01
-    proof: Literal["test", "validation"] = "test"
+    proof: Proof = "test"
     augment: Augment | None = None
     batch_size: int | None = None
     lr: float | None = None
@@ -130,6 +131,8 @@ class CompareOptions:
 
 def check_compare_options(options: CompareOptions) -> None:
     """Raises UserError for a value outside its range or a contradiction, before anything is trained."""
+    if options.proof not in get_args(Proof):
+        raise unknown_name("proof", options.proof, get_args(Proof))
     check_range("--margin", options.margin, 0.0001, 0.5)
     check_range("--seeds", options.seeds, 1, 100)
     check_range("--width", options.width, 0.05, 16)
@@ -144,6 +147,7 @@ def check_compare_options(options: CompareOptions) -> None:
             augment=options.augment,
             seed=options.seed,
             deterministic=options.deterministic,
+            device=options.device,
             threads=options.threads,
         )
     )

@@ -1,6 +1,6 @@
 """What `import econet` offers: data, training, export and comparison as plain functions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from econet.jobs.export import export as export_from_record
 from econet.jobs.export import export_run
 from econet.jobs.options import CompareOptions, DataOptions, TrainOptions
 from econet.jobs.repeats import compare as compare_in
-from econet.jobs.run_data import load
+from econet.jobs.run_data import load, load_again
 from econet.jobs.train import train as train_in
 from econet.report import words
 from econet.report.table import COLUMNS, rows
@@ -75,7 +75,7 @@ def export(
     if module is None and data is None:
         export_from_record(found, int8=int8, parity_drop=PARITY_DROP, progress=Silent())
     else:
-        dataset = data if data is not None else load_data(found.config.data.source)
+        dataset = data if data is not None else load_again(found.config.data)
         export_run(found, dataset, int8=int8, parity_drop=PARITY_DROP, progress=Silent(), module=module)
     return found.artifact("int8" if int8 else "fp32")
 
@@ -90,9 +90,14 @@ def compare(
     progress: Progress | None = None,
     **options: Any,
 ) -> "Comparison":
-    """Train baseline and candidate on `data` and say whether the small one may ship. Options as in CompareOptions."""
+    """Train baseline and candidate on `data` and say whether the small one may ship.
+
+    Options as in CompareOptions and DataOptions. Raises UserError where something can be put right.
+    """
     folder = Path(out) if out is not None else _new_folder(data, "compare")
-    asked = CompareOptions(DataOptions(data), time_s=_seconds(time, epochs), epochs=epochs, **options)
+    of_data = {field.name for field in fields(DataOptions)} & options.keys() - {"seed"}
+    images = DataOptions(data, **{name: options.pop(name) for name in of_data})
+    asked = CompareOptions(images, time_s=_seconds(time, epochs), epochs=epochs, **options)
     return Comparison(folder, compare_in(folder, asked, progress or Silent(), resume=resume))
 
 

@@ -75,6 +75,12 @@ def run_recipe(
         run = _trained(recipe, seed, home, dataset, progress, threads)
         write_record(mine, _result(name, recipe, seed, run, dataset, progress))
     result = read_record(mine, RecipeResult)
+    if (result.recipe, result.seed) != (name, seed):
+        raise UserError(
+            f"{home} holds another result",
+            f"its result.json is of {result.recipe}, seed {result.seed}",
+            "another folder with --out",
+        )
     if record:
         write_record(result_path(name, seed), result)
         progress.note(f"recorded in {result_path(name, seed)}")
@@ -107,10 +113,21 @@ def _trained(recipe: Recipe, seed: int, home: Path, dataset: Dataset, progress: 
     for step in recipe.steps:
         teacher = None if step.teacher is None else _teacher(step.teacher, progress, threads)
         progress.note(f"{step.do} {step.model} in {home / step.run}")
+        _check_seed(Run(home / step.run), seed)
         run = train(home / step.run, dataset, _options(step, seed, teacher, threads), progress, resume=True)
     if run is None:
         raise UserError("the recipe does nothing", "it has no steps", "add [[steps]]")
     return run
+
+
+def _check_seed(run: Run, seed: int) -> None:
+    """Raises UserError where the run was begun with another seed: it would be resumed and taken for this one's."""
+    if run.exists and run.config.seed != seed:
+        raise UserError(
+            f"{run.folder} belongs to seed {run.config.seed}",
+            f"its config.json says so, and seed {seed} is asked for",
+            "another folder with --out",
+        )
 
 
 def _teacher(reference: str, progress: Progress, threads: int | None) -> Run:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from econet.errors import UserError
 from econet.files import write_whole
 from econet.jobs.compare import CONFIG, RECORD, compare_once
 from econet.jobs.options import CompareOptions, check_compare_options
@@ -20,12 +21,15 @@ def compare(folder: Path, options: CompareOptions, progress: Progress, *, resume
     """The comparison that `options` asks for, in `folder`: record, page, and the runs beside them.
 
     With several seeds each has a folder `seed-<n>` of its own; the answer is yes when all say yes, no when all say
-    no, else undecided, and the page shows the seed with the middle difference.
+    no, else undecided, and the page shows the seed with the middle difference. The data are split by the first seed
+    for all of them, so that they differ by training alone.
     Raises UserError for options out of range, data that changed, or training that fails.
     """
     check_compare_options(options)
+    options = replace(options, data=replace(options.data, seed=options.seed))
     if options.seeds == 1:
         return compare_once(folder, options, progress, resume=resume)
+    _check_folder(folder, resume)
     found: list[Comparison] = []
     for seed in range(options.seed, options.seed + options.seeds):
         progress.note(f"seed {seed}, {len(found) + 1} of {options.seeds}")
@@ -36,6 +40,16 @@ def compare(folder: Path, options: CompareOptions, progress: Progress, *, resume
     write_record(folder / RECORD, comparison)
     write_page(folder)
     return comparison
+
+
+def _check_folder(folder: Path, resume: bool) -> None:
+    """Raises UserError where `folder` holds a comparison that this one would overwrite."""
+    if not (folder / CONFIG).exists():
+        return
+    if not resume:
+        raise UserError(f"{folder} holds a comparison already", "it has a config.json", "--resume, or --out NEW")
+    if read_record(folder / CONFIG, ComparisonConfig).seeds == 1:
+        raise UserError(f"{folder} holds a comparison of one seed", "its config.json says so", "--out NEW")
 
 
 def _folder(folder: Path, seed: int) -> Path:

@@ -7,6 +7,7 @@ from econet.data.dataset import Dataset
 from econet.data.listing import describe_change
 from econet.data.load import load_data
 from econet.errors import UserError
+from econet.images.preprocess import Preprocess
 from econet.jobs.options import DataOptions
 from econet.runs.records import DataConfig
 
@@ -47,14 +48,15 @@ def load_again(config: DataConfig, *, data_dir: Path | None = None, skip_bad: bo
 
 def split_as(options: DataOptions, config: DataConfig) -> DataOptions:
     """`options` with the size, the split and the seed that a run recorded."""
-    preprocess = config.preprocess
-    return replace(
-        options,
-        image_size=preprocess.image_size[0] if preprocess.resize != "none" else None,
-        resize=preprocess.resize if preprocess.resize != "none" else None,
-        validation=config.validation_fraction,
-        seed=config.split_seed,
-    )
+    sized = sized_as(options, config.preprocess)
+    return replace(sized, validation=config.validation_fraction, seed=config.split_seed)
+
+
+def sized_as(options: DataOptions, preprocess: Preprocess) -> DataOptions:
+    """`options` with the size that a run or a file takes, where it is not the data's own."""
+    if preprocess.resize == "none":
+        return replace(options, image_size=None, resize=None)
+    return replace(options, image_size=preprocess.image_size[0], resize=preprocess.resize)
 
 
 def check_same_data(recorded: DataConfig, dataset: Dataset, folder: Path) -> None:

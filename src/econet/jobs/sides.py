@@ -8,13 +8,18 @@ from econet.data.dataset import Dataset
 from econet.deployment import graph
 from econet.deployment.metadata import read_metadata
 from econet.deployment.model_file import read_model
+from econet.deployment.predictor import Predictor
 from econet.errors import UserError
+from econet.jobs.evaluate import class_order
+from econet.jobs.run_data import check_same_data
 from econet.models import architecture, catalog, cost
 from econet.runs.artifact_records import Precision
-from econet.runs.comparison_records import SideTraining
+from econet.runs.comparison_records import ComparisonConfig, SideTraining
 from econet.runs.folder import Run, open_run
 
 Role = Literal["baseline", "candidate", "teacher"]
+# The candidate may cost this share of the baseline's computation, unless --width says otherwise.
+MACS_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +35,62 @@ class Contender:
 def contender(role: Role, asked: str) -> Contender:
     """Tell a model's name, a run folder and a file apart by looking. Raises UserError where it is none of them."""
     path = Path(asked)
+    if asked in catalog.CATALOG:  # a folder of that name is meant by ./NAME
+        return Contender(role, model=asked)
     if path.is_dir():
         run = open_run(path)
         run.finished  # noqa: B018 - raises where training did not come to its end
         return Contender(role, run=run)
     if path.is_file():
         return Contender(role, file=path)
-    if asked not in catalog.CATALOG and ":" not in asked and ("/" in asked or path.suffix):
+    if ":" in asked:
+        return Contender(role, model=asked)
+    if "/" in asked or path.suffix:
         raise UserError(f"--{role} {asked} does not exist", "it is no folder and no file", "check the path")
-    if asked not in catalog.CATALOG and ":" not in asked:
-        raise catalog.unknown_model(asked)
-    return Contender(role, model=asked)
+    raise catalog.unknown_model(asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Lineup:
+    """Who takes part: two sides, a teacher that is not the baseline (or None), and the candidate's width."""
+
+    baseline: Contender
+    candidate: Contender
+    teacher: Contender | None
+    width: float | None
+
+
+def line_up(config: ComparisonConfig, dataset: Dataset) -> Lineup:
+    """The sides that `config` names, each fit for these data. Raises UserError before hours are spent on one."""
+    baseline, candidate = contender("baseline", config.baseline), contender("candidate", config.candidate)
+    teacher = None if config.teacher in ("none", "baseline") else contender("teacher", config.teacher)
+    if teacher is not None and teacher.file is not None:
+        raise UserError(
+            f"--teacher {config.teacher} cannot teach",
+            "it is a file, and a teacher is asked in training",
+            "a run folder, a model's name, baseline or none",
+        )
+    for side in (baseline, teacher):
+        if side is not None:
+            _check_fits(side, dataset)
+    width = config.width
+    if candidate.model is not None and width is None:
+        most = macs_of(baseline, dataset)
+        width = None if most is None else width_within(candidate.model, int(most * MACS_SHARE), dataset)
+    _check_fits(candidate, dataset, width)
+    return Lineup(baseline, candidate, teacher, width)
+
+
+def _check_fits(side: Contender, dataset: Dataset, width: float | None = None) -> None:
+    """Raises UserError where a side was made with other data, has other classes, or cannot be built for these."""
+    if side.run is not None:
+        check_same_data(side.run.config.data, dataset, side.run.folder)
+        catalog.network(side.run.config.architecture)
+    elif side.file is not None:
+        class_order(Predictor(side.file), dataset, side.file)
+    else:
+        switches = {} if width is None else {"width": width}
+        catalog.architecture(side.model or "", _input_shape(dataset), len(dataset.classes), **switches)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def table() -> str:
         first = figures[0]
         rows.append(
             f"| {file} | {_mean(accuracies)} | {_each(results, accuracies)} "
-            f"| {100 * recipe.promised.accuracy:.1f} % | {first['parameters']:,} | {first['macs'] / 1e6:.2f} M "
+            f"| {100 * recipe.promised.accuracy:.1f} % | {first['parameters']:,} | {_millions(first['macs'])} "
             f"| {max(figure['bytes'] for figure in figures):,} | {fmean(result.hours for result in results):.2f} |"
         )
     return "\n".join(rows)
@@ -53,15 +53,21 @@ def _mean(accuracies: list[float]) -> str:
     return f"{text} ({100 * low:.2f} to {100 * high:.2f}, n = {len(accuracies)})"
 
 
+def _millions(macs: int | None) -> str:
+    return "not counted" if macs is None else f"{macs / 1e6:.2f} M"
+
+
 def _each(results: list[RecipeResult], accuracies: list[float]) -> str:
     pairs = zip(results, accuracies, strict=True)
     return ", ".join(f"{result.seed}: {100 * accuracy:.2f}" for result, accuracy in pairs)
 
 
 def rewritten(text: str) -> str:
-    """`text` with the generated part between the marks made anew."""
+    """`text` with the generated part between the marks made anew. Raises ValueError where the second mark is gone."""
     before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"a page has the mark {BEGIN!r} and no {END!r} after it")
     return f"{before}{BEGIN}\n{table()}\n{END}{after}"
 
 

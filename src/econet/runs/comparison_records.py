@@ -96,6 +96,10 @@ class ComparisonConfig(Record, frozen=True, kw_only=True):
     provable_margin: float
     proof: Literal["validation", "test"]
     augment: Literal["none", "light", "standard", "strong"]
+    batch_size: int | None = None
+    optimizer: Literal["sgd", "adamw", "muon"] | None = None
+    schedule: Literal["one-cycle", "cosine", "steps", "plateau"] = "one-cycle"
+    lr: float | None = None
     deterministic: bool
     device: str
     threads: int | None

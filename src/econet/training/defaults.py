@@ -21,7 +21,7 @@ RATE = {"sgd": 0.1, "adamw": 0.002, "muon": 0.02}
 DECAY = {"sgd": 5e-4, "adamw": 0.05, "muon": 0.01}
 
 _BY_MODEL = {
-    "alexnet_small": Defaults(batch_size=128, optimizer="sgd", lr=0.05, weight_decay=5e-4),
+    "alexnet_small": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
     "econet": Defaults(batch_size=128, optimizer="muon", lr=0.02, weight_decay=0.01),
     "resnet_small": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
 }

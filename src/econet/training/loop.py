@@ -153,11 +153,13 @@ def _run_epoch(learner: Learner, forward: Forward, request: Request) -> None:
         rate = (counters.step - first) * batch_size / (now - started)
         learner.progress.advance(counters.step, loss, rate)
         _check_chance(learner)
-        if now - saved > learner.checkpoint_seconds or request.number is not None:
+        stop = parallel.largest(request.number or 0, learner.device)
+        if now - saved > learner.checkpoint_seconds or stop:
             _save(learner)
             saved = time.perf_counter()
-        if request.number is not None:
-            raise Interrupted(request.number)
+        if stop:
+            parallel.wait_for_all()  # whoever leaves first takes the others along: not before it is saved
+            raise Interrupted(stop)
     counters.epoch += 1
     _validate(learner, rate=(end - first) * batch_size / max(time.perf_counter() - started, 1e-9))
     counters.seconds = before + time.perf_counter() - started

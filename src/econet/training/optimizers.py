@@ -30,15 +30,11 @@ class Optimizers:
             taken = {id(parameter) for parameter in matrices}
             self._views = [(parameter, _view(parameter)) for parameter in matrices]
             rest = [parameter for parameter in (*decayed, *plain) if id(parameter) not in taken]
-            self.parts: list[Optimizer] = [
-                Muon(
-                    [view for _, view in self._views],
-                    lr=config.lr,
-                    momentum=MUON_MOMENTUM,
-                    weight_decay=config.weight_decay,
-                ),
-                AdamW(rest, lr=config.lr * ADAMW_SHARE_OF_MUON_LR, weight_decay=0.0),
-            ]
+            self.parts: list[Optimizer] = [AdamW(rest, lr=config.lr * ADAMW_SHARE_OF_MUON_LR, weight_decay=0.0)]
+            if self._views:  # a network of one or two layers has no hidden matrix
+                views = [view for _, view in self._views]
+                muon = Muon(views, lr=config.lr, momentum=MUON_MOMENTUM, weight_decay=config.weight_decay)
+                self.parts.insert(0, muon)
         else:
             groups = [
                 {"params": decayed, "weight_decay": config.weight_decay},

@@ -55,6 +55,15 @@ def summed(value: Tensor) -> Tensor:
     return value
 
 
+def largest(value: int, device: torch.device) -> int:
+    """The largest `value` that any process has."""
+    if processes() == 1:
+        return value
+    shared = torch.tensor(value, device=device)
+    dist.all_reduce(shared, dist.ReduceOp.MAX)
+    return int(shared.item())
+
+
 class _SharedSum(torch.autograd.Function):
     """Sum over processes whose gradient is the sum of the processes' gradients."""
 

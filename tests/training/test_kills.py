@@ -1,0 +1,168 @@
+"""A run cannot be lost: kill -9 at any moment, and the resume ends with the very same bytes."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file
+
+from econet.data.load import load_data
+from econet.files import folder_lock
+from econet.jobs.options import TrainOptions
+from econet.jobs.train import train
+from econet.training.progress import Silent
+
+SIGKILL = 9
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+NETWORKS = {"econet": {"width": 0.25, "lr": 0.02}, "alexnet_small": {"width": None, "lr": 0.01}}
+
+
+class Nursery:
+    """The process of killed_runs.py, which forks a training for every order."""
+
+    def __init__(self, data: Path) -> None:
+        script = Path(__file__).with_name("killed_runs.py")
+        self.process = subprocess.Popen(
+            [sys.executable, script, data, "0.15"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=ENVIRONMENT,
+        )
+
+    def child(self, folder: Path, model: str, epochs: int, batch_size: int, **death) -> dict:
+        size = {"model": model, "epochs": epochs, "batch_size": batch_size, **NETWORKS[model]}
+        self.process.stdin.write(json.dumps({"folder": str(folder), **size, **death}) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+@pytest.fixture(scope="module")
+def nursery(clothes_folder):
+    made = Nursery(clothes_folder)
+    with made.process:
+        yield made
+        made.process.stdin.close()
+
+
+@pytest.fixture
+def uninterrupted(clothes_folder, tmp_path):
+    """The bytes of the finished weights of a run nobody disturbed, made in this process."""
+
+    def finish(model: str, epochs: int, batch_size: int) -> bytes:
+        data = load_data("fashion-mnist", data_dir=clothes_folder, validation=0.15)
+        size = {"model": model, "epochs": epochs, "batch_size": batch_size, **NETWORKS[model]}
+        options = TrainOptions(**size, deterministic=True, threads=1)
+        return train(tmp_path / "uninterrupted", data, options, Silent()).weights_path.read_bytes()
+
+    return finish
+
+
+def assert_whole(folder: Path) -> None:
+    """Every file of the run folder can be read; of the history all lines but the last; nobody holds the lock."""
+    for record in ("config.json", "finished.json"):
+        if (folder / record).exists():
+            json.loads((folder / record).read_bytes())
+    if (folder / "history.jsonl").exists():
+        for line in (folder / "history.jsonl").read_bytes().split(b"\n")[:-1]:
+            json.loads(line)
+    for checkpoint in folder.glob("checkpoint*.safetensors"):
+        assert_digest(checkpoint)
+    if (folder / "finished.json").exists():
+        digest = hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
+        assert json.loads((folder / "finished.json").read_bytes())["weights_sha256"] == digest
+    with folder_lock(folder):
+        pass
+
+
+def assert_digest(checkpoint: Path) -> None:
+    """The digest inside is SHA-256 over the counters and, in the order of names, each tensor's name and bytes."""
+    with safe_open(checkpoint, framework="np") as stream:
+        metadata = stream.metadata()
+    digest = hashlib.sha256(metadata["counters"].encode())
+    for name, value in sorted(load_file(checkpoint).items()):
+        digest.update(name.encode() + value.tobytes())
+    assert digest.hexdigest() == metadata["digest"], checkpoint
+
+
+def assert_survives(nursery, folder, size, deaths, weights: bytes) -> None:
+    """Die by each of `deaths` in turn, resume to the end, and compare."""
+    for death in deaths:
+        assert nursery.child(folder, *size, **death)["signal"] == SIGKILL, death
+        assert_whole(folder)
+    ended = nursery.child(folder, *size)
+    assert (ended["signal"], ended["exit"]) == (0, 0)
+    assert_whole(folder)
+    assert (folder / "weights.safetensors").read_bytes() == weights
+    epochs = [json.loads(line)["epoch"] for line in (folder / "history.jsonl").read_text().splitlines()]
+    assert epochs == list(range(1, size[1] + 1))
+    left = {path.name for path in folder.iterdir()}
+    assert left == {".lock", "config.json", "history.jsonl", "weights.safetensors", "finished.json"}
+
+
+def test_resume_after_kill_gives_identical_weights(nursery, uninterrupted, tmp_path):
+    size = ("econet", 2, 24)  # 22 steps, 11 an epoch
+    chance = random.Random(1)
+    deaths = (
+        {"after_reports": chance.randint(1, 4), "pause": chance.uniform(0, 0.03)},
+        {"die_at_step": 8},
+        {"operation": 7, "moment": "halfway"},  # the write of a later checkpoint, torn in its middle
+    )
+    assert_survives(nursery, tmp_path / "run", size, deaths, uninterrupted(*size))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", NETWORKS)
+def test_resume_after_twenty_kills_gives_identical_weights(nursery, uninterrupted, tmp_path, model):
+    size = (model, 6, 24)  # 66 steps
+    chance = random.Random(model)
+    deaths = [{"after_reports": chance.randint(1, 3), "pause": chance.uniform(0, 0.03)} for _ in range(15)]
+    moments = ("before", "halfway", "after")
+    deaths += [{"operation": chance.randint(1, 12), "moment": chance.choice(moments)} for _ in range(5)]
+    chance.shuffle(deaths)
+    assert_survives(nursery, tmp_path / "run", size, deaths, uninterrupted(*size))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["before", "halfway"])
+def test_resume_after_a_kill_at_each_disk_operation_of_a_run(nursery, uninterrupted, tmp_path, moment):
+    size = ("econet", 2, 135)  # 4 steps
+    weights = uninterrupted(*size)
+    operations = nursery.child(tmp_path / "counted", *size, scope="all")["operations"]
+    assert operations > 30
+    for operation in range(1, operations + 1):
+        death = {"operation": operation, "moment": moment, "scope": "all"}
+        folder = tmp_path / str(operation)
+        assert nursery.child(folder, *size, **death)["signal"] == SIGKILL
+        assert_whole(folder)
+        assert nursery.child(folder, *size)["exit"] == 0
+        assert (folder / "weights.safetensors").read_bytes() == weights, death
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_step_keeps_the_run_and_says_how_to_go_on(clothes_folder, tmp_path, number):
+    folder = tmp_path / "run"
+    asked = ["train", "fashion-mnist", "--data-dir", clothes_folder, "--validation", "0.15", "--width", "0.25"]
+    length = ["--epochs", "2000", "--batch-size", "24", "--deterministic", "--threads", "1", "--out", folder]
+    command = [sys.executable, "-m", "econet.cli.main", *asked, *length]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+        while process.poll() is None and not (folder / "history.jsonl").exists():
+            time.sleep(0.05)
+        while process.poll() is None and not (folder / "history.jsonl").read_bytes():
+            time.sleep(0.05)
+        process.send_signal(number)
+        said = process.communicate()[1]
+    assert process.returncode == 128 + number
+    assert "Traceback" not in said
+    assert f"econet train fashion-mnist --data-dir {clothes_folder}" in said
+    assert f"--resume --out {folder}" in said
+    assert_whole(folder)
+    assert (folder / "checkpoint.safetensors").exists()

@@ -1,0 +1,60 @@
+"""The length of a run is fixed once, when it begins."""
+
+import pytest
+from msgspec.structs import replace
+
+from econet.errors import UserError
+from econet.runs.records import Plan
+from econet.training.loop import chance_check_step, still_improving
+from econet.training.plan import planned
+
+
+def test_epochs_are_whole_batches_and_say_what_is_left_over(usual):
+    plan = planned(replace(usual, epochs=3, batch_size=100), 1050, 50, None)
+    assert plan == Plan(epochs=3, steps_per_epoch=10, steps=30, dropped_images=50)
+
+
+def test_fewer_images_than_a_batch_make_one_step_an_epoch(usual):
+    plan = planned(replace(usual, epochs=2, batch_size=40), 40, 5, None)
+    assert (plan.steps_per_epoch, plan.steps) == (1, 2)
+
+
+def test_a_time_budget_plans_to_end_inside_it(usual):
+    training = replace(usual, epochs=None, time_s=60.0, batch_size=100)
+    plan = planned(training, 10_000, 1_000, 5_000.0)
+    seconds = (plan.steps * 100 + plan.steps / plan.steps_per_epoch * 0.3 * 1_000) / 5_000
+    assert 50 < seconds <= 60
+    assert plan.epochs == -(-plan.steps // 100)
+    assert planned(replace(training, time_s=120.0), 10_000, 1_000, 5_000.0).steps == pytest.approx(2 * plan.steps, 0.01)
+
+
+def test_one_second_is_refused_and_the_shortest_time_is_told(usual):
+    training = replace(usual, epochs=None, time_s=1.0, batch_size=128)
+    with pytest.raises(UserError) as caught:
+        planned(training, 54_000, 6_000, 5_000.0)
+    assert caught.value.what == "--time 1s is too short"
+    assert "54000 training images takes about 12 s" in caught.value.why
+    shortest = float(caught.value.remedy.split("s or more")[0].removeprefix("--time "))
+    assert planned(replace(training, time_s=shortest), 54_000, 6_000, 5_000.0).epochs >= 1
+
+
+@pytest.mark.parametrize(
+    ("epochs", "per_epoch", "batch_size", "step"),
+    [
+        (10, 400, 128, 800),  # a fifth, at the end of an epoch
+        (5, 30, 16, 30),
+        (6, 25, 100, 30),  # a fifth lies 5 steps, 500 images, into the second epoch
+        (6, 25, 16, 38),  # there only 80 images were seen: 13 steps make 208
+        (2, 20, 16, None),  # a fifth is 8 steps: still warming up
+    ],
+)
+def test_chance_is_judged_after_a_fifth_of_the_steps_when_enough_images_were_seen(epochs, per_epoch, batch_size, step):
+    plan = Plan(epochs=epochs, steps_per_epoch=per_epoch, steps=epochs * per_epoch, dropped_images=0)
+    assert chance_check_step(plan, batch_size) == step
+
+
+def test_a_run_still_improves_when_its_last_tenth_beats_the_one_before_by_a_standard_error():
+    # One standard error at 0.9 of 900 images is 0.01.
+    assert still_improving([0.5] * 18 + [0.87, 0.87, 0.9, 0.9], 900)
+    assert not still_improving([0.5] * 18 + [0.895, 0.895, 0.9, 0.9], 900)
+    assert still_improving([0.9], 900)  # nothing to compare with

@@ -1,0 +1,45 @@
+"""The learning rate of every step is known before training begins."""
+
+import math
+
+import pytest
+
+from econet.training.schedules import Plateau, factor
+
+STEPS = 99  # step s is at (s + 1) / 100 of the way
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("one-cycle", {0: 0.05, 9: 0.5, 19: 1.0, 59: 0.5, 98: 0.0125}),
+        ("cosine", {0: 0.2, 4: 1.0, 98: (1 + math.cos(math.pi * 0.94 / 0.95)) / 2}),
+        ("steps", {0: 1.0, 48: 1.0, 49: 0.1, 73: 0.1, 74: 0.01, 88: 0.01, 89: 0.001, 98: 0.001}),
+        ("plateau", {0: 1.0, 98: 1.0}),
+    ],
+)
+def test_the_factor_at_the_start_the_peak_and_the_end(schedule, expected):
+    assert {step: factor(schedule, step, STEPS) for step in expected} == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "steps", "plateau"])
+@pytest.mark.parametrize("steps", [1, 2, 7, 1000])
+def test_every_factor_moves_the_weights_and_none_exceeds_the_peak(schedule, steps):
+    assert all(0 < factor(schedule, step, steps) <= 1 for step in range(steps))
+
+
+def test_a_plateau_lowers_the_rate_after_three_epochs_without_a_new_best():
+    plateau = Plateau()
+    seen = []
+    for accuracy in (0.5, 0.4, 0.5, 0.3, 0.6, 0.6, 0.6, 0.6):
+        plateau.see(accuracy)
+        seen.append(plateau.lowerings)
+    assert seen == [0, 0, 0, 1, 1, 1, 1, 2]
+    assert factor("plateau", 5, STEPS, plateau.lowerings) == pytest.approx(0.01)
+
+
+def test_a_plateau_lowers_the_rate_three_times_at_most():
+    plateau = Plateau()
+    for _ in range(50):
+        plateau.see(0.1)
+    assert plateau.lowerings == 3
