@@ -31,9 +31,7 @@ def operators(model):
 
 
 @pytest.mark.parametrize("name", ["econet", "resnet_small", "alexnet_small"])
-def test_int8_answers_like_fp32_on_unseen_pictures_in_integer_kernels_only(
-    name, fp32_file, calibration, unseen
-):
+def test_int8_answers_like_fp32_on_unseen_pictures_in_integer_kernels_only(name, fp32_file, calibration, unseen):
     model = fp32_file(name)
     small = int8_of(model, calibration)
     exact, found = logits(model, unseen), logits(small, unseen)
@@ -55,9 +53,7 @@ class LibraryReader(library.CalibrationDataReader):
 
 
 @pytest.mark.parametrize("name", ["econet", "resnet_small"])
-def test_int8_is_as_close_to_fp32_as_the_runtimes_own_quantizer(
-    name, fp32_file, calibration, unseen, tmp_path
-):
+def test_int8_is_as_close_to_fp32_as_the_runtimes_own_quantizer(name, fp32_file, calibration, unseen, tmp_path):
     model = fp32_file(name)
     onnx.save(model, tmp_path / "fp32.onnx")
     library.quantize_static(

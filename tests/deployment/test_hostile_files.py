@@ -106,9 +106,7 @@ def test_subgraphs_are_refused(model, tmp_path):
     branch = helper.make_graph([helper.make_node("Constant", [], ["v"], value_float=1.0)], "b", [], [value])
     truth = helper.make_tensor("truth", TensorProto.BOOL, [], [True])
     model.graph.initializer.append(truth)
-    model.graph.node.insert(
-        0, helper.make_node("If", ["truth"], ["unused"], then_branch=branch, else_branch=branch)
-    )
+    model.graph.node.insert(0, helper.make_node("If", ["truth"], ["unused"], then_branch=branch, else_branch=branch))
     assert "'If' holds a graph" in refusal(saved(model, tmp_path)).why
 
 
@@ -159,9 +157,7 @@ def test_predicting_and_measuring_need_no_torch():
     ]
     rooms += ["measurement.latency", "measurement.energy", "runs.zoo_records"]
     lines = [*(f"import econet.{room}" for room in rooms), "import sys", "print('torch' in sys.modules)"]
-    done = subprocess.run(
-        [sys.executable, "-c", "; ".join(lines)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", "; ".join(lines)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 

@@ -150,9 +150,7 @@ def test_other_class_names_are_the_cause(failure, slim, gray, classes):
     assert failure(model).reason == "class order: 'b' stands for 'a'"
 
 
-def test_the_first_layer_that_differs_is_named(
-    slim, slim_model, gray, classes, clothes, torch_logits, tmp_path
-):
+def test_the_first_layer_that_differs_is_named(slim, slim_model, gray, classes, clothes, torch_logits, tmp_path):
     altered = copied(slim_model)
     depthwise = [node for node in altered.graph.node if any(each.name == "group" for each in node.attribute)]
     name = depthwise[2].input[1]
@@ -163,7 +161,5 @@ def test_the_first_layer_that_differs_is_named(
     path.write_bytes(altered.SerializeToString())
     run = Predictor(path).logits
     layers = layer_outputs(slim, clothes[:16], gray)
-    found = ParityFailure(
-        path, clothes, torch_logits(slim, clothes), run(clothes), run, gray, classes, layers
-    )
+    found = ParityFailure(path, clothes, torch_logits(slim, clothes), run(clothes), run, gray, classes, layers)
     assert likeliest_cause(found).reason.startswith("layer 3 (SeparableLayer): its output differs by ")

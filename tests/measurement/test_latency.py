@@ -31,9 +31,7 @@ def test_every_file_gets_a_whole_record(measurements, artifacts):
 def test_macs_and_parameters_come_from_the_file(measurements):
     architectures = [econet((1, 28, 28), 10, width=width) for width in (0.25, 1.0)]
     assert [each.benchmark.macs for each in measurements] == [cost.macs(each) for each in architectures]
-    assert [each.benchmark.parameters for each in measurements] == [
-        cost.parameters(each) for each in architectures
-    ]
+    assert [each.benchmark.parameters for each in measurements] == [cost.parameters(each) for each in architectures]
 
 
 def test_the_files_take_turns_in_every_round(artifacts, monkeypatch):
@@ -77,9 +75,7 @@ def test_a_failing_measurement_of_memory_says_why(tmp_path):
 
 def test_the_processor_is_read_from_what_linux_tells(tmp_path):
     cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text(
-        "processor : 0\nmodel name : Example 9000\nflags : fpu avx2 avx512_vnni sse\n\nprocessor : 1\n"
-    )
+    cpuinfo.write_text("processor : 0\nmodel name : Example 9000\nflags : fpu avx2 avx512_vnni sse\n\nprocessor : 1\n")
     found = describe_machine(cpuinfo)
     assert (found.cpu, found.features) == ("Example 9000", ("avx2", "avx512_vnni"))
     assert found.cores >= 1

@@ -111,9 +111,7 @@ def answers(truth: np.ndarray, wrong: np.ndarray, classes: int, seed: int) -> Pr
     return Predictions(truth, predicted, probabilities.astype(np.float16))
 
 
-def evaluation(
-    given: Predictions, names: tuple[str, ...], subject: str, precision: str, split: str
-) -> Evaluation:
+def evaluation(given: Predictions, names: tuple[str, ...], subject: str, precision: str, split: str) -> Evaluation:
     n = len(given.truth)
     right = int((given.predicted == given.truth).sum())
     confusion = np.zeros((len(names), len(names)), dtype=int)
@@ -135,9 +133,7 @@ def evaluation(
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         nll=nll(given.probabilities, given.truth),
         ece=error,
-        reliability=tuple(
-            ReliabilityBin(confidence=b.confidence, accuracy=b.accuracy, images=b.images) for b in bins
-        ),
+        reliability=tuple(ReliabilityBin(confidence=b.confidence, accuracy=b.accuracy, images=b.images) for b in bins),
         torch_agreement=TorchAgreement(images=n, top1_agreement=1.0, max_logit_difference=2e-6),
         predictions_sha256="a1" * 32,
         test_reads=1,
@@ -156,9 +152,7 @@ def benchmark(key: str) -> Benchmark:
         macs=macs,
         bytes=size,
         runtime=Runtime(name="onnxruntime", version="1.31.1", threads=1, spinning=False),
-        latency_ms=Latency(
-            p50=milliseconds, p95=1.3 * milliseconds, mean=1.05 * milliseconds, rounds=9, calls=200
-        ),
+        latency_ms=Latency(p50=milliseconds, p95=1.3 * milliseconds, mean=1.05 * milliseconds, rounds=9, calls=200),
         cpu_s_per_1000=milliseconds * 1.02,
         throughput_images_per_s=900 / milliseconds,
         peak_memory_mb=61.5,

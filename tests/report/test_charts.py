@@ -61,9 +61,7 @@ def test_every_point_of_a_cost_chart_is_labelled_and_tells_its_exact_values():
     tree = ElementTree.fromstring(cost_chart(points, Scale(0.9, 0.93), "MACs", numbers.magnitude))
     texts = [node.text for node in tree.iter("text")]
     assert all(point.label in texts for point in points)
-    assert "candidate int8: 91.30 % (90.70 % to 91.80 %), 1.90 M" in [
-        node.text for node in tree.iter("title")
-    ]
+    assert "candidate int8: 91.30 % (90.70 % to 91.80 %), 1.90 M" in [node.text for node in tree.iter("title")]
     circles = [(float(node.get("cx")), float(node.get("cy"))) for node in tree.iter("circle")]
     assert len({(round(x), round(y)) for x, y in circles}) == 3
 

@@ -198,9 +198,7 @@ def test_a_missing_file_is_said_and_the_rest_is_drawn(tmp_path, comparison_in):
 def test_warnings_and_files_set_aside_are_listed_with_their_reasons(tmp_path, comparison_in):
     comparison_in(tmp_path, warnings=("the baseline was <still> improving",))
     line = {"path": "a/<b>.jpg", "set_aside": "does not decode"}
-    (tmp_path / "data.jsonl").write_text(
-        json.dumps(line) + "\n" + json.dumps({"path": "ok", "set_aside": None}) + "\n"
-    )
+    (tmp_path / "data.jsonl").write_text(json.dumps(line) + "\n" + json.dumps({"path": "ok", "set_aside": None}) + "\n")
     page = written(tmp_path)
     assert "the baseline was <still> improving" in words(page)
     assert "1 file was not used." in words(page)
@@ -236,7 +234,4 @@ def test_a_side_from_a_run_elsewhere_claims_no_equal_time(tmp_path, comparison_i
             side["run"] = "../runs/older"
     (tmp_path / "comparison.json").write_text(json.dumps(record))
     text = words(written(tmp_path))
-    assert (
-        "The baseline was given as a run trained before: that both sides had equal time is not claimed."
-        in text
-    )
+    assert "The baseline was given as a run trained before: that both sides had equal time is not claimed." in text

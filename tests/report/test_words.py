@@ -66,6 +66,4 @@ def test_a_candidate_with_the_larger_file_is_not_called_small(tmp_path, comparis
     ratios = type(comparison.ratios)(
         macs=1.5, parameters=2.0, bytes=1.4, latency=1.1, latency_range=(1.0, 1.2), cpu=1.1
     )
-    assert verdict_sentence(changed(tmp_path, comparison, ratios=ratios)).startswith(
-        "No: the candidate is worse."
-    )
+    assert verdict_sentence(changed(tmp_path, comparison, ratios=ratios)).startswith("No: the candidate is worse.")

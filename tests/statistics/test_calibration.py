@@ -42,9 +42,7 @@ def test_ece_does_not_depend_on_the_order_of_images_even_when_confidences_tie(se
     probabilities, labels = predictions(seed)
     probabilities = np.round(probabilities, 1)
     order = np.random.default_rng(seed).permutation(len(labels))
-    assert ece(probabilities[order], labels[order])[0] == pytest.approx(
-        ece(probabilities, labels)[0], abs=1e-12
-    )
+    assert ece(probabilities[order], labels[order])[0] == pytest.approx(ece(probabilities, labels)[0], abs=1e-12)
 
 
 @given(st.integers(0, 1000))

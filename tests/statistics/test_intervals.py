@@ -142,9 +142,7 @@ def test_provable_margin_is_half_an_interval_at_the_assumed_disagreement():
     assert provable_margin(372) > 0.02
 
 
-@pytest.mark.parametrize(
-    ("difference", "disagreement"), [(-0.005, 0.05), (0.0, 0.0), (-0.03, 0.1), (0.01, 0.04)]
-)
+@pytest.mark.parametrize(("difference", "disagreement"), [(-0.005, 0.05), (0.0, 0.0), (-0.03, 0.1), (0.01, 0.04)])
 def test_images_needed_is_the_first_number_that_decides(difference, disagreement):
     n = images_needed(difference, disagreement, 0.01)
     assert n is not None

@@ -60,9 +60,7 @@ def make_plan(model: onnx.ModelProto, preprocess: Preprocess, ranges: Mapping[st
                     plan.grids[name] = grid_of(ranges[name])
             output = node.output[0]
             if output != OUTPUT:
-                plan.grids[output] = (
-                    plan.grids[node.input[0]] if node.op_type in _MOVING else grid_of(ranges[output])
-                )
+                plan.grids[output] = plan.grids[node.input[0]] if node.op_type in _MOVING else grid_of(ranges[output])
     return plan
 
 
@@ -87,9 +85,7 @@ def _without_scaling(nodes: list[onnx.NodeProto]) -> tuple[list[onnx.NodeProto],
     return nodes[3:], nodes[2].output[0]
 
 
-def _without_folded_relu(
-    nodes: list[onnx.NodeProto], constants: Mapping[str, NDArray[Any]]
-) -> list[onnx.NodeProto]:
+def _without_folded_relu(nodes: list[onnx.NodeProto], constants: Mapping[str, NDArray[Any]]) -> list[onnx.NodeProto]:
     """Let the node before a ReLU (or a Clip around 0) write the ReLU's output: the quantizer's range clips alike."""
     readers: defaultdict[str, int] = defaultdict(int)
     for node in nodes:

@@ -24,9 +24,7 @@ def write_qdq(model: onnx.ModelProto, plan: QdqPlan) -> onnx.ModelProto:
         if node.op_type in WEIGHTED and node.output[0] in plan.integer:
             inputs[1:] = _integer_constants(writer, node, plan)
         else:
-            inputs = [
-                writer.constant(plan.constants[name]) if name in plan.constants else name for name in inputs
-            ]
+            inputs = [writer.constant(plan.constants[name]) if name in plan.constants else name for name in inputs]
         node.input[:] = inputs
         writer.nodes.append(node)
         for name in node.output:
@@ -63,11 +61,7 @@ def _integer_constants(writer: GraphWriter, node: onnx.NodeProto, plan: QdqPlan)
     codes = np.clip(np.rint(weight / spread), -LARGEST_WEIGHT, LARGEST_WEIGHT).astype(np.int8)
     # Symmetric weights need no zero point, but the integer Gemm is only chosen where one is written.
     zero = [] if node.op_type == "Conv" else [writer.constant(np.zeros(len(scale), np.int8))]
-    names = [
-        writer.add(
-            "DequantizeLinear", [writer.constant(codes), writer.constant(scale), *zero], None, axis=axis
-        )
-    ]
+    names = [writer.add("DequantizeLinear", [writer.constant(codes), writer.constant(scale), *zero], None, axis=axis)]
     if bias is not None:
         bias_scale = (scale * input_scale).astype(np.float32)
         bias_codes = np.rint(bias.astype(np.float64) / bias_scale).astype(np.int32)

@@ -103,11 +103,7 @@ def baked_scaling(model: onnx.ModelProto) -> tuple[float, float] | None:
         scale, offset = first.input[1], first.input[2] if len(first.input) > 2 else ""
         return (constants[offset], constants[scale]) if scale in constants and offset in constants else None
     minus, times = next(following, None), next(following, None)
-    if (
-        minus is None
-        or times is None
-        or (first.op_type, minus.op_type, times.op_type) != ("Cast", "Sub", "Mul")
-    ):
+    if minus is None or times is None or (first.op_type, minus.op_type, times.op_type) != ("Cast", "Sub", "Mul"):
         return None
     if minus.input[1] not in constants or times.input[1] not in constants:
         return None

@@ -32,9 +32,7 @@ class GraphWriter:
         if array.ndim == 0 and key in self._scalars:
             return self._scalars[key]
         name = f"_constant{len(self._constants)}"
-        self._constants[name] = numpy_helper.from_array(
-            np.ascontiguousarray(array).reshape(array.shape), name
-        )
+        self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
         if array.ndim == 0:
             self._scalars[key] = name
         return name

@@ -13,9 +13,7 @@ from econet.images.preprocess import Pixels
 Floats = NDArray[np.float32]
 
 
-def intermediate_values(
-    model: onnx.ModelProto, images: Pixels, batch: int = 50
-) -> Iterator[dict[str, Floats]]:
+def intermediate_values(model: onnx.ModelProto, images: Pixels, batch: int = 50) -> Iterator[dict[str, Floats]]:
     """For each batch of `images`, uint8 [N, C, H, W]: every float tensor that a node of `model` makes, by name."""
     names, exposed = _with_float_outputs(model)
     session = open_session(exposed.SerializeToString())

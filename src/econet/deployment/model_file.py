@@ -52,9 +52,7 @@ def _content(path: Path) -> bytes:
             raise _refused(path, f"it has {size:,} bytes; at most {MOST_BYTES:,} are read")
         return path.read_bytes()
     except OSError as error:
-        raise UserError(
-            f"cannot read {path}", error.strerror or str(error), "check the file's name"
-        ) from error
+        raise UserError(f"cannot read {path}", error.strerror or str(error), "check the file's name") from error
 
 
 def _refuse_unsafe(model: onnx.ModelProto, path: Path) -> None:
@@ -88,9 +86,7 @@ def _first_line(text: str) -> str:
 
 
 def _broken(path: Path, why: str) -> UserError:
-    return UserError(
-        f"{path} is not a whole ONNX file", why, "restore the file from a copy or export it again"
-    )
+    return UserError(f"{path} is not a whole ONNX file", why, "restore the file from a copy or export it again")
 
 
 def _refused(path: Path, why: str) -> UserError:

@@ -31,9 +31,7 @@ from econet.models.network import (
 Floats = NDArray[np.float32]
 
 
-def export_network(
-    network: nn.Module, preprocess: Preprocess, classes: tuple[str, ...], name: str
-) -> onnx.ModelProto:
+def export_network(network: nn.Module, preprocess: Preprocess, classes: tuple[str, ...], name: str) -> onnx.ModelProto:
     """The fp32 file of `network`, which takes float32 [N, C, H, W] and gives logits [N, len(classes)].
 
     Batch norm is folded into the convolution before it, in float64. The network is not changed.
@@ -104,9 +102,7 @@ def _write_last(writer: GraphWriter, layer: DenseLayer, x: str) -> None:
 
 
 def _write_separable(writer: GraphWriter, layer: SeparableLayer, x: str) -> str:
-    inner = _write_conv(writer, layer.depthwise, layer.depthwise_norm, x)
-    if layer.depthwise_norm is not None:
-        inner = writer.add("Relu", [inner])
+    inner = writer.add("Relu", [_write_conv(writer, layer.depthwise, layer.depthwise_norm, x)])
     result = writer.add("Relu", [_write_conv(writer, layer.pointwise, layer.pointwise_norm, inner)])
     return writer.add("Add", [x, result]) if layer.adds_input else result
 
@@ -176,12 +172,8 @@ def _write_lrn(writer: GraphWriter, lrn: nn.LocalResponseNorm, x: str) -> str:
     axis = writer.constant(np.array([1], np.int64))
     maps = writer.add("Unsqueeze", [writer.add("Mul", [x, x]), axis])
     pads = [lrn.size // 2, 0, 0, (lrn.size - 1) // 2, 0, 0]
-    mean = writer.add(
-        "AveragePool", [maps], None, kernel_shape=[lrn.size, 1, 1], pads=pads, count_include_pad=1
-    )
-    weighted = writer.add(
-        "Mul", [writer.add("Squeeze", [mean, axis]), writer.constant(np.float32(lrn.alpha))]
-    )
+    mean = writer.add("AveragePool", [maps], None, kernel_shape=[lrn.size, 1, 1], pads=pads, count_include_pad=1)
+    weighted = writer.add("Mul", [writer.add("Squeeze", [mean, axis]), writer.constant(np.float32(lrn.alpha))])
     base = writer.add("Add", [weighted, writer.constant(np.float32(lrn.k))])
     if lrn.beta == 0.75:
         root = writer.add("Sqrt", [base])

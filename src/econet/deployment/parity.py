@@ -35,9 +35,7 @@ def check_parity(
     Raises ValueError where there is no image or the shapes differ.
     """
     if torch_logits.shape != artifact_logits.shape or len(labels) != len(torch_logits) or not len(labels):
-        raise ValueError(
-            f"logits {torch_logits.shape}, {artifact_logits.shape} and {len(labels)} labels do not fit"
-        )
+        raise ValueError(f"logits {torch_logits.shape}, {artifact_logits.shape} and {len(labels)} labels do not fit")
     compared = agreement(torch_logits, artifact_logits)
     if not np.isfinite(artifact_logits).all():
         passed = False
@@ -81,9 +79,7 @@ def worst_image(torch_logits: Floats, artifact_logits: Floats) -> int:
     return int(np.argmax(np.where(differs, difference, -1.0) if differs.any() else difference))
 
 
-def _drops_beyond(
-    torch_logits: Floats, artifact_logits: Floats, labels: NDArray[np.int64], parity_drop: float
-) -> bool:
+def _drops_beyond(torch_logits: Floats, artifact_logits: Floats, labels: NDArray[np.int64], parity_drop: float) -> bool:
     torch_right = torch_logits.argmax(axis=1) == labels
     artifact_right = artifact_logits.argmax(axis=1) == labels
     only_torch = int((torch_right & ~artifact_right).sum())

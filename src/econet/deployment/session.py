@@ -40,8 +40,6 @@ def open_session(
     return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def run_session(
-    session: ort.InferenceSession, outputs: Sequence[str], images: Pixels
-) -> list[NDArray[np.float32]]:
+def run_session(session: ort.InferenceSession, outputs: Sequence[str], images: Pixels) -> list[NDArray[np.float32]]:
     """The float tensors named `outputs` for `images`, uint8 [N, C, H, W]."""
     return cast("list[NDArray[np.float32]]", session.run(outputs, {INPUT: np.ascontiguousarray(images)}))

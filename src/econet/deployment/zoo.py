@@ -21,9 +21,7 @@ def find(name: str, folder: Path = ZOO) -> Path:
     names = zoo_names(folder)
     if name not in names:
         if not names:
-            raise UserError(
-                f"no zoo artifact {name!r}", "this installation ships none", "name a file or a run"
-            )
+            raise UserError(f"no zoo artifact {name!r}", "this installation ships none", "name a file or a run")
         raise unknown_name("zoo artifact", name, names)
     return folder / name / ARTIFACT
 

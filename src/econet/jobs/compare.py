@@ -1,5 +1,7 @@
 """One comparison: train baseline and candidate, quantize, measure the files, and say whether the small one may ship."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from econet.data.dataset import Dataset
@@ -46,7 +48,7 @@ def compare_once(folder: Path, options: CompareOptions, progress: Progress, *, r
         _tell_differences(recorded, options, progress)
     config = recorded or _asked(options, dataset)
     lineup = line_up(config, dataset)
-    with folder_lock(folder):
+    with folder_lock(folder), _nothing_left_where_nothing_was_trained(folder):
         if recorded is None:
             _recorded(folder, resume=False)  # once more, now that no other process can begin here
             _begin(folder, config, dataset)
@@ -60,6 +62,19 @@ def compare_once(folder: Path, options: CompareOptions, progress: Progress, *, r
         if not (folder / PAGE).exists():
             write_page(folder)
     return read_record(folder / RECORD, Comparison)
+
+
+@contextmanager
+def _nothing_left_where_nothing_was_trained(folder: Path) -> Generator[None]:
+    """Where the user must mend something before the first training began, the next try is a first one again."""
+    begun_before = (folder / CONFIG).exists()
+    try:
+        yield
+    except UserError:
+        if not begun_before and not any(folder.glob(f"*/{CONFIG}")):
+            (folder / CONFIG).unlink(missing_ok=True)
+            (folder / LISTING).unlink(missing_ok=True)
+        raise
 
 
 def _before_training(config: ComparisonConfig, dataset: Dataset) -> str:

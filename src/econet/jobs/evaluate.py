@@ -76,7 +76,7 @@ def _evaluated(path: Path, run: Run | None, dataset: Dataset, split: Split, prog
     predictions = predictions_of(logits, softmax(logits), images.labels)
     agreed = None
     if run is not None:
-        agreed = agreement(_torch(run, images)[:, order], logits)
+        agreed = agreement(_torch(run, images, dataset.classes), logits)
     evaluation = evaluate_predictions(
         predictions,
         dataset.classes,
@@ -94,12 +94,17 @@ def _evaluated(path: Path, run: Run | None, dataset: Dataset, split: Split, prog
     return evaluation
 
 
-def _torch(run: Run, images: Images) -> NDArray[np.float32]:
-    """Logits of the run's network. Imported here: a file on its own is evaluated where torch is not installed."""
+def _torch(run: Run, images: Images, classes: tuple[str, ...]) -> NDArray[np.float32]:
+    """Logits of the run's network in the order of `classes`, matched by name.
+
+    Imported here: a file on its own is evaluated where torch is not installed.
+    """
     from econet.jobs.export import torch_logits
     from econet.training.weights import trained_network
 
-    return torch_logits(trained_network(run), images.pixels, run.config.data.preprocess)
+    data = run.config.data
+    order = [data.classes.index(name) for name in classes]
+    return torch_logits(trained_network(run), images.pixels, data.preprocess)[:, order]
 
 
 def class_order(predictor: Predictor, dataset: Dataset, path: Path) -> list[int]:

@@ -218,7 +218,8 @@ def _broken(
     )
     return ParityBroken(
         f"{predictor.path.name} does not answer as the network does: the same class on "
-        f"{100 * parity.top1_agreement:.2f} % of {len(sample.labels)} images, logits up to {parity.max_logit_difference:.3g} apart\n"
+        f"{100 * parity.top1_agreement:.2f} % of {len(sample.labels)} images, "
+        f"logits up to {parity.max_logit_difference:.3g} apart\n"
         f"  worst: validation image {sample.name_of(cause.image)}\n"
         f"  likeliest cause: {cause.reason}"
     )

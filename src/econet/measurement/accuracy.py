@@ -38,9 +38,7 @@ class Predictions:
         return len(self.truth)
 
 
-def predictions_of(
-    logits: NDArray[np.float32], probabilities: NDArray[np.float32], truth: NDArray[Any]
-) -> Predictions:
+def predictions_of(logits: NDArray[np.float32], probabilities: NDArray[np.float32], truth: NDArray[Any]) -> Predictions:
     """The predictions in `logits` [N, K]: the answer is the largest logit, the first one where several are."""
     return Predictions(truth.astype(np.uint16), logits.argmax(axis=1).astype(np.uint16), probabilities)
 
@@ -106,15 +104,12 @@ def evaluate_predictions(
         accuracy_interval=wilson(right, n),
         top5_accuracy=_top5(predictions) if len(classes) >= _LEAST_CLASSES_FOR_TOP5 else None,
         per_class=tuple(
-            _class_accuracy(name, row, index)
-            for index, (name, row) in enumerate(zip(classes, confusion, strict=True))
+            _class_accuracy(name, row, index) for index, (name, row) in enumerate(zip(classes, confusion, strict=True))
         ),
         confusion=confusion,
         nll=nll(predictions.probabilities, predictions.truth),
         ece=error,
-        reliability=tuple(
-            ReliabilityBin(confidence=b.confidence, accuracy=b.accuracy, images=b.images) for b in bins
-        ),
+        reliability=tuple(ReliabilityBin(confidence=b.confidence, accuracy=b.accuracy, images=b.images) for b in bins),
         torch_agreement=torch_agreement,
         predictions_sha256=predictions_sha256,
         test_reads=test_reads,

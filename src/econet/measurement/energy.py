@@ -16,9 +16,7 @@ _WATTS = (2.0, 10.0)
 _SECONDS = 5.0
 
 
-def measure_energy_mj(
-    run: Callable[[], object], powercap: Path = POWERCAP, seconds: float = _SECONDS
-) -> float | None:
+def measure_energy_mj(run: Callable[[], object], powercap: Path = POWERCAP, seconds: float = _SECONDS) -> float | None:
     """Millijoules of one call of `run`: it is repeated for `seconds` and the counters' difference divided.
 
     None where no package counter can be read, as in most virtual machines.

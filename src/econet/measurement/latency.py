@@ -116,9 +116,7 @@ def benchmark(
         first = number % max(1, len(subjects))
         for subject in subjects[first:] + subjects[:first]:
             subject.take_round()
-    return [
-        _measured(subject, trained) for subject, trained in zip(subjects, parameters_trained, strict=True)
-    ]
+    return [_measured(subject, trained) for subject, trained in zip(subjects, parameters_trained, strict=True)]
 
 
 def latency_ratio(a_rounds: Sequence[float], b_rounds: Sequence[float]) -> tuple[float, float, float]:

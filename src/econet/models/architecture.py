@@ -27,13 +27,12 @@ class Conv(Layer, frozen=True, kw_only=True, tag="conv"):
 class Separable(Layer, frozen=True, kw_only=True, tag="separable"):
     """Depthwise `kernel` x `kernel`, then pointwise to `channels`; the input is added where shapes agree.
 
-    Source: Howard et al. 2017, "MobileNets", section 3.1. `inner_norm` puts batch norm and ReLU between the two.
+    Source: Howard et al. 2017, "MobileNets", section 3.1. Batch norm and ReLU follow both.
     """
 
     channels: int
     kernel: int = 3
     stride: int = 1
-    inner_norm: bool = True
 
 
 class Residual(Layer, frozen=True, kw_only=True, tag="residual"):

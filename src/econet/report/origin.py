@@ -104,9 +104,7 @@ def _training(side: Side, config: RunConfig) -> Facts:
 
 def _trained(side: Side) -> str:
     assert side.training is not None
-    still = (
-        "still improving at its end" if side.training.still_improving else "no longer improving at its end"
-    )
+    still = "still improving at its end" if side.training.still_improving else "no longer improving at its end"
     return (
         f"{numbers.seconds(side.training.seconds)}, {side.training.epochs} epochs, "
         f"{numbers.whole(side.training.images)} pictures, {still}"

@@ -71,9 +71,7 @@ def write_pictures(folder: Path, pixels: Pixels, baseline: Predictions, candidat
 def read_pictures(path: Path, wrong: str) -> list[Picture]:
     """The pictures that only `wrong` ("candidate" or "baseline") got wrong, ready to embed."""
     with np.load(path, allow_pickle=False) as arrays:
-        return [
-            _picture(arrays, f"{wrong}_wrong_", place) for place in range(len(arrays[f"{wrong}_wrong_truth"]))
-        ]
+        return [_picture(arrays, f"{wrong}_wrong_", place) for place in range(len(arrays[f"{wrong}_wrong_truth"]))]
 
 
 def _typed(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:

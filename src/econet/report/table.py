@@ -49,9 +49,7 @@ COLUMNS = (
         "Accuracy",
         "95 % interval",
         lambda side: side.evaluation.accuracy,
-        lambda side: numbers.percent(
-            side.evaluation.accuracy, numbers.digits_for(side.evaluation.accuracy_interval)
-        ),
+        lambda side: numbers.percent(side.evaluation.accuracy, numbers.digits_for(side.evaluation.accuracy_interval)),
         _interval,
         more_is_better=True,
     ),

@@ -114,10 +114,7 @@ def _picture_advice(comparison: Comparison) -> str:
     )
     if needed is None or needed > 100_000_000:
         return "No practical number of pictures would decide it: the difference lies on the margin itself."
-    return (
-        f"If the two go on as they did here, about {numbers.roughly(needed)} {pictures(comparison)} "
-        "would decide it."
-    )
+    return f"If the two go on as they did here, about {numbers.roughly(needed)} {pictures(comparison)} would decide it."
 
 
 def _training_advice(comparison: Comparison) -> str | None:

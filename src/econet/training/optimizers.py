@@ -12,6 +12,9 @@ MOMENTUM = 0.9
 MUON_MOMENTUM = 0.95
 # AdamW takes what Muon cannot, at a tenth of Muon's rate.
 ADAMW_SHARE_OF_MUON_LR = 0.1
+# Gradients longer than this are shortened to it (Pascanu et al. 2013, section 3.2). Without it a baseline that has no
+# batch norm diverges on a few hundred photos at the rate that is best on Fashion-MNIST.
+LARGEST_GRADIENT_NORM = 2.0
 
 
 class Optimizers:
@@ -25,12 +28,15 @@ class Optimizers:
     def __init__(self, network: nn.Module, config: TrainingConfig) -> None:
         self._views: list[tuple[Tensor, nn.Parameter]] = []
         decayed, plain = _by_decay(network)
+        self._trained = [*decayed, *plain]
         if config.optimizer == "muon":
             matrices = [parameter for parameter in decayed if _is_hidden(parameter, network)]
             taken = {id(parameter) for parameter in matrices}
             self._views = [(parameter, _view(parameter)) for parameter in matrices]
-            rest = [parameter for parameter in (*decayed, *plain) if id(parameter) not in taken]
-            self.parts: list[Optimizer] = [AdamW(rest, lr=config.lr * ADAMW_SHARE_OF_MUON_LR, weight_decay=0.0)]
+            rest = [parameter for parameter in self._trained if id(parameter) not in taken]
+            self.parts: list[Optimizer] = [
+                AdamW(rest, lr=config.lr * ADAMW_SHARE_OF_MUON_LR, weight_decay=0.0, fused=True)
+            ]
             if self._views:  # a network of one or two layers has no hidden matrix
                 views = [view for _, view in self._views]
                 muon = Muon(views, lr=config.lr, momentum=MUON_MOMENTUM, weight_decay=config.weight_decay)
@@ -41,13 +47,14 @@ class Optimizers:
                 {"params": plain, "weight_decay": 0.0},
             ]
             if config.optimizer == "sgd":
-                self.parts = [SGD(groups, lr=config.lr, momentum=MOMENTUM, nesterov=True)]
+                self.parts = [SGD(groups, lr=config.lr, momentum=MOMENTUM, nesterov=True, fused=True)]
             else:
-                self.parts = [AdamW(groups, lr=config.lr)]
+                self.parts = [AdamW(groups, lr=config.lr, fused=True)]
         self._peaks = [[float(group["lr"]) for group in part.param_groups] for part in self.parts]
 
     def step(self, factor: float) -> None:
-        """One update at `factor` of every peak rate, then the gradients are dropped."""
+        """One update at `factor` of every peak rate by the clipped gradients, which are dropped afterwards."""
+        nn.utils.clip_grad_norm_(self._trained, LARGEST_GRADIENT_NORM)
         for original, view in self._views:
             view.grad = None if original.grad is None else _as_matrix(original.grad)
         for part, peaks in zip(self.parts, self._peaks, strict=True):

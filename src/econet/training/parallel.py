@@ -87,14 +87,15 @@ class SharedBatchNorm(nn.BatchNorm2d):
         """[N, C, H, W] -> the same, normalised with the mean and variance of the whole batch."""
         if not self.training:
             return super().forward(input)
-        values = input.float()
+        values = input.to(torch.promote_types(input.dtype, torch.float32))
         count = values.numel() // values.shape[1] * processes()
-        sums = _SharedSum.apply(torch.stack([values.sum((0, 2, 3)), values.square().sum((0, 2, 3))]))
-        mean, square = sums[0] / count, sums[1] / count
-        variance = square - mean.square()
+        # Two exchanges: the mean of the squares less the square of the mean would cancel most of float32's digits.
+        mean = _SharedSum.apply(values.sum((0, 2, 3))) / count
+        centred = values - mean[:, None, None]
+        variance = _SharedSum.apply(centred.square().sum((0, 2, 3))) / count
         self._follow(mean.detach(), variance.detach() * count / (count - 1))
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return values * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
+        return centred * scale[:, None, None] + self.bias[:, None, None]
 
     def _follow(self, mean: Tensor, variance: Tensor) -> None:
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:

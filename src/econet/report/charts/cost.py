@@ -26,9 +26,7 @@ class CostPoint:
     style: str
 
 
-def cost_chart(
-    points: Sequence[CostPoint], accuracy: Scale, caption: str, written: Callable[[float], str]
-) -> Markup:
+def cost_chart(points: Sequence[CostPoint], accuracy: Scale, caption: str, written: Callable[[float], str]) -> Markup:
     """Draw `points` over the shared `accuracy` axis (fractions); `written` turns a cost into words."""
     low, high = min(point.cost for point in points), max(point.cost for point in points)
     scale = Scale(low / 1.6, high * 1.6, log=True)
@@ -81,15 +79,12 @@ def _without_zeros(text: str) -> str:
     return f"{float(number):g} {unit}".strip()
 
 
-def _mark(
-    point: CostPoint, x: float, y: float, accuracy: Scale, written: Callable[[float], str]
-) -> list[Markup]:
+def _mark(point: CostPoint, x: float, y: float, accuracy: Scale, written: Callable[[float], str]) -> list[Markup]:
     low, high = (_y(min(1.0, max(0.0, accuracy.at(end)))) for end in point.interval)
     low_percent, high_percent = (numbers.percent(end, 2) for end in point.interval)
     exact = element(
         "title",
-        f"{point.label}: {numbers.percent(point.accuracy, 2)} ({low_percent} to {high_percent}), "
-        f"{written(point.cost)}",
+        f"{point.label}: {numbers.percent(point.accuracy, 2)} ({low_percent} to {high_percent}), {written(point.cost)}",
     )
     return [
         element("line", x1=x, x2=x, y1=low, y2=high, class_=f"whisker {point.style}"),
@@ -107,9 +102,7 @@ def _apart(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return moved
 
 
-def _labels(
-    points: Sequence[CostPoint], places: Sequence[tuple[float, float]], accuracy: Scale
-) -> list[Markup]:
+def _labels(points: Sequence[CostPoint], places: Sequence[tuple[float, float]], accuracy: Scale) -> list[Markup]:
     taken: list[Box] = [(x - 6, y - 6, x + 6, y + 6) for x, y in places]
     whiskers: list[Box] = []
     for point, (x, _) in zip(points, places, strict=True):
@@ -127,9 +120,7 @@ def _labels(
     return parts
 
 
-def _place(
-    candidates: Sequence[tuple[str, Box]], taken: Sequence[Box], whiskers: Sequence[Box]
-) -> tuple[str, Box]:
+def _place(candidates: Sequence[tuple[str, Box]], taken: Sequence[Box], whiskers: Sequence[Box]) -> tuple[str, Box]:
     """The first free place; over a whisker rather than over a point or another label."""
     for avoided in ([*taken, *whiskers], taken):
         for candidate in candidates:

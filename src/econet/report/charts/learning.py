@@ -79,9 +79,7 @@ def _panels(learners: Sequence[Learner]) -> list[_Panel]:
             180,
             accuracy,
             lambda epoch: epoch.validation_accuracy,
-            lambda value: (
-                f"{100 * value:.0f} %" if accuracy.high - accuracy.low > 0.05 else f"{100 * value:.1f} %"
-            ),
+            lambda value: f"{100 * value:.0f} %" if accuracy.high - accuracy.low > 0.05 else f"{100 * value:.1f} %",
             4,
         ),
         _Panel(

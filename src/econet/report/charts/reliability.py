@@ -16,9 +16,7 @@ def reliability_chart(bins: Sequence[ReliabilityBin], low: float, style: str, la
     """Draw mean confidence against accuracy (fractions) from `low` to 1; `style` names the CSS class."""
     scale = Scale(low, 1.0)
     parts = _axes(scale)
-    points = " ".join(
-        f"{_x(scale.at(each.confidence)):.1f},{_y(scale.at(each.accuracy)):.1f}" for each in bins
-    )
+    points = " ".join(f"{_x(scale.at(each.confidence)):.1f},{_y(scale.at(each.accuracy)):.1f}" for each in bins)
     parts.append(element("polyline", points=points, class_=f"curve {style}"))
     for each in bins:
         text = f"{each.images:,} pictures: confidence {100 * each.confidence:.1f} %, right {100 * each.accuracy:.1f} %"
