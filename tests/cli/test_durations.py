@@ -1,7 +1,7 @@
 import pytest
 
-from econet.jobs.duration import parse_duration
 from econet.errors import UserError
+from econet.jobs.duration import parse_duration
 
 
 @pytest.mark.parametrize(

@@ -2,24 +2,31 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 from scipy.stats import norm
 
+from econet.cli.main import main
+from econet.deployment.parity import ParityBroken
 from econet.errors import UserError
 from econet.files import folder_lock, sha256_of
 from econet.jobs import compare as compare_room
 from econet.jobs import trained_sides
-from econet.jobs.options import CompareOptions
+from econet.jobs.options import CompareOptions, DataOptions
 from econet.jobs.repeats import compare
+from econet.jobs.run_data import load
+from econet.jobs.sides import contender
 from econet.runs.comparison_records import Comparison, ComparisonConfig
 from econet.runs.folder import Run
 from econet.runs.record import read_record
 from econet.training.progress import Silent
 
 pytest_plugins = ["small_comparison"]
+
+PHOTOS = Path(__file__).parents[1] / "fixtures" / "clothing"
 
 
 class Killed(BaseException):
@@ -372,8 +379,6 @@ def test_files_and_runs_that_cannot_take_part_are_told_before_training(tiny, tmp
 
 
 def test_a_folder_named_like_a_model_does_not_hide_the_model(tmp_path, monkeypatch):
-    from econet.jobs.sides import contender
-
     (tmp_path / "econet").mkdir()
     monkeypatch.chdir(tmp_path)
     assert contender("candidate", "econet").model == "econet"
@@ -384,8 +389,6 @@ def test_a_folder_named_like_a_model_does_not_hide_the_model(tmp_path, monkeypat
 def test_an_int8_baseline_that_answers_otherwise_costs_its_row_and_not_the_comparison(
     tiny, tmp_path, monkeypatch, in_haste
 ):
-    from econet.deployment.parity import ParityBroken
-
     whole = trained_sides.export_run
 
     def broken_baseline(run, dataset, *, int8, **more):
@@ -458,6 +461,48 @@ def test_the_record_written_reads_as_the_interface_names_its_fields(compared):
         "difference"
     ].keys()
     assert (raw["difference"]["method"], raw["difference"]["level"]) == ("tango", 0.95)
+
+
+def test_photographs_on_the_page_are_those_of_the_folder_and_the_folder_is_left_alone(tmp_path, in_haste, capsys):
+    photos, folder = tmp_path / "photos", tmp_path / "c"
+    shutil.copytree(PHOTOS, photos)
+    (photos / "train" / "hat" / "torn.jpg").write_bytes(b"\xff\xd8\xff no more came")
+    before = {path: path.stat().st_mtime_ns for path in photos.rglob("*")}
+    words = ["compare", photos, "--image-size", "32", "--skip-bad", "--baseline", "econet", "--width", "0.25"]
+    words += ["--teacher", "none", "--epochs", "1", "--deterministic", "--threads", "1", "--out", folder, "--json"]
+    code = main([str(word) for word in words])
+    printed = msgspec.json.decode(capsys.readouterr().out)
+    assert code == (0 if printed["verdict"] == "yes" else 1)
+    assert printed["page"] == str(folder / "page.html")
+    record = read_record(folder / "comparison.json", Comparison)
+    assert any("train/hat/torn.jpg" in text for text in record.warnings)
+    assert "train/hat/torn.jpg" in (folder / "page.html").read_text(encoding="utf-8")
+    lines = [msgspec.json.decode(line) for line in (folder / "data.jsonl").read_text().splitlines()]
+    assert [line["path"] for line in lines if line["set_aside"]] == ["train/hat/torn.jpg"]
+    test = load(DataOptions(str(photos), image_size=32, skip_bad=True)).test
+    with np.load(folder / "pictures.npz") as shown:
+        for role in ("baseline", "candidate"):
+            chosen = shown[f"{role}_wrong_number"]
+            np.testing.assert_array_equal(shown[f"{role}_wrong_pixels"], test.pixels[chosen])
+            np.testing.assert_array_equal(shown[f"{role}_wrong_truth"], test.labels[chosen])
+    assert {path: path.stat().st_mtime_ns for path in photos.rglob("*")} == before
+
+
+def test_a_candidate_whose_file_answers_otherwise_ends_the_comparison_with_1(
+    some_pictures, tmp_path, monkeypatch, in_haste, capsys
+):
+    def broken(run, dataset, *, int8, **more):
+        if int8 and run.folder.name == "candidate":
+            raise ParityBroken("model.int8.failed.onnx does not answer as the network does\n  worst: image 3")
+
+    monkeypatch.setattr(trained_sides, "export_run", broken)
+    words = ["compare", "fashion-mnist", "--data-dir", some_pictures.data_dir, "--baseline", "econet"]
+    words += ["--width", "0.25", "--teacher", "none", "--epochs", "1", "--deterministic", "--threads", "1"]
+    assert main([str(word) for word in (*words, "--out", tmp_path / "c")]) == 1
+    said = capsys.readouterr().err
+    assert "parity is broken: model.int8.failed.onnx does not answer" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "c" / "comparison.json").exists()
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from econet.errors import UserError, unknown_name
 from econet.models import architecture as records
 from econet.models.alexnet_small import alexnet_small
 from econet.models.classics.resnet_small import resnet_small
-from econet.models.econet import econet
+from econet.models.econet import econet, econet_fine
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,6 +22,7 @@ Factory = Callable[..., records.Architecture]
 CATALOG: dict[str, Factory] = {
     "alexnet_small": alexnet_small,
     "econet": econet,
+    "econet:fine": econet_fine,
     "resnet_small": resnet_small,
 }
 
@@ -32,7 +33,7 @@ def architecture(name: str, input_shape: InputShape, classes: int, **switches: A
     `name` is a catalog name or `package.module:function`; `switches` are the model's own (width, lrn).
     Raises UserError for an unknown name, a switch the model has not, and shapes it cannot take.
     """
-    if ":" in name:
+    if name not in CATALOG and ":" in name:
         return {"factory": name, "arguments": _factory_arguments(name, input_shape, classes, switches)}
     if name not in CATALOG:
         raise unknown_model(name)

@@ -29,5 +29,5 @@ _OTHERS = Defaults(batch_size=128, optimizer="adamw", lr=0.002, weight_decay=0.0
 
 
 def defaults_for(model: str) -> Defaults:
-    """The defaults of a catalog model; careful ones for a user's own network."""
-    return _BY_MODEL.get(model, _OTHERS)
+    """The defaults of a catalog model, whatever its preset; careful ones for a user's own network."""
+    return _BY_MODEL.get(model.partition(":")[0], _OTHERS)
