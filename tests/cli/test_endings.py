@@ -79,7 +79,7 @@ def test_an_interrupted_training_prints_the_command_that_goes_on(monkeypatch, ec
     def stop(*arguments: object, **options: object) -> None:
         raise Interrupted(number)
 
-    monkeypatch.setattr("econet.jobs.train.load", lambda options: options)
+    monkeypatch.setattr("econet.jobs.run_data.load", lambda options: options)
     monkeypatch.setattr("econet.jobs.train.train", stop)
     folder = tmp_path / "my run"
     ended = econet("train", "fashion-mnist", "--epochs", "3", f"--out={folder}", "--seed", "4")

@@ -56,7 +56,7 @@ def test_show_of_an_unfinished_run_tells_how_to_go_on(econet, run_folder):
 
 def test_train_prints_the_run_and_the_next_command(econet, run_folder, monkeypatch):
     asked = []
-    monkeypatch.setattr("econet.jobs.train.load", lambda options: asked.append(options) or "data")
+    monkeypatch.setattr("econet.jobs.run_data.load", lambda options: asked.append(options) or "data")
     monkeypatch.setattr(
         "econet.jobs.train.train",
         lambda folder, dataset, options, progress, resume: asked.append((folder, dataset, options)) or Run(folder),
@@ -73,7 +73,7 @@ def test_train_prints_the_run_and_the_next_command(econet, run_folder, monkeypat
 
 def test_a_resumed_training_knows_its_data(econet, run_folder, monkeypatch):
     seen = []
-    monkeypatch.setattr("econet.jobs.train.load_again", lambda config, **more: seen.append(config.source) or "data")
+    monkeypatch.setattr("econet.jobs.run_data.load_again", lambda config, **more: seen.append(config.source) or "data")
     monkeypatch.setattr("econet.jobs.train.train", lambda folder, *rest, resume: seen.append(resume) or Run(folder))
     done = econet("train", "--resume", "--out", run_folder, "--json", "--quiet")
     assert seen == ["fashion-mnist", True]
@@ -115,7 +115,7 @@ def test_compare_json_is_the_record_and_where_it_lies(econet, comparison, monkey
 
 def test_evaluate_prints_interval_classes_and_mistakes(econet, run_folder, monkeypatch):
     record = msgspec.json.decode((run_folder / "model.int8.evaluation.json").read_bytes(), type=Evaluation)
-    monkeypatch.setattr("econet.jobs.evaluate.evaluate", lambda *rest: [record])
+    monkeypatch.setattr("econet.jobs.evaluate.evaluate", lambda *rest, **more: [record])
     done = econet("evaluate", run_folder)
     assert done.out.startswith("1,000 test images of fashion-mnist, test read 2\n")
     assert "model.int8.onnx int8 90.0 % 88.0 % to 91.7 % 0.300 0.020" in squeezed(done.out)

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     click.option("--record", is_flag=True, help="Keep the result among the published ones, whatever it says."),
     options.path_option("--out", "Where everything is written [default: runs/recipes/<name>/seed-<N>]."),
     options.threads_option,
+    click.option("--ship", is_flag=True, help="Put the median recorded seed's file into the zoo; trains nothing."),
 )
 def recipe(
-    terminal: Terminal, *, name: str | None, seed: int, record: bool, out: Path | None, threads: int | None
+    terminal: Terminal, *, name: str | None, seed: int, record: bool, out: Path | None, threads: int | None, ship: bool
 ) -> int:
     """Make a published result again.
 
@@ -32,6 +33,8 @@ def recipe(
     """
     if name is None:
         return _list(terminal)
+    if ship:
+        return _ship(terminal, name)
     # A recipe goes on at its first unfinished step, so the same words resume it.
     terminal.resume = again(terminal.words)
 
@@ -40,6 +43,14 @@ def recipe(
     result = run_recipe(name, seed, terminal.progress(), folder=out, record=record, threads=threads)
     terminal.resume = None
     terminal.result(result, human=lambda: [_figures(name, seed, result)])
+    return DONE
+
+
+def _ship(terminal: Terminal, name: str) -> int:
+    from econet.jobs.shipping import ship
+
+    folder = ship(name)
+    terminal.result({"shipped": str(folder)}, human=lambda: [f"{name} shipped in {folder}"])
     return DONE
 
 

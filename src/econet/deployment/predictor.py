@@ -1,6 +1,7 @@
 """The Predictor: an artifact answers on pictures, from the file alone. No torch."""
 
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,10 @@ class Prediction:
 
     label: str
     probability: float
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of an answer."""
+        return f"<p><b>{escape(self.label)}</b> {self.probability:.1%}</p>"
 
 
 class Predictor:

@@ -1,6 +1,7 @@
 """The run folder: where every file of one run lies, and how it is read back."""
 
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import msgspec
@@ -85,6 +86,20 @@ class Run:
     def history(self) -> list[Epoch]:
         """The epochs so far; a torn last line is passed over."""
         return read_history(self.history_path)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of a run."""
+        where = escape(str(self.folder))
+        if not self.exists:
+            return f"<p>{where}: no run yet</p>"
+        title = f"{escape(self.config.model)} on {escape(self.config.data.name)}"
+        if not self.is_finished:
+            return f"<p>{title}, not finished ({where})</p>"
+        finished = self.finished
+        return (
+            f"<p>{title}: validation accuracy {finished.validation_accuracy:.1%} after {finished.epochs} epochs "
+            f"in {finished.seconds:.0f} s ({where})</p>"
+        )
 
     def write_config(self, config: RunConfig) -> None:
         """Write `config.json` whole."""
