@@ -73,7 +73,9 @@ def test_the_median_seeds_file_is_shipped_with_its_card_and_answers_by_name(draw
     folder = ship("drawer", zoo=drawer / "zoo", runs=drawer / "runs")
     shipped = find("drawer-econet", drawer / "zoo")
     assert shipped.read_bytes() == (drawer / "runs/drawer/seed-0/student/model.int8.onnx").read_bytes()
-    assert Predictor(shipped).classes == tuple(entry.name for entry in card("drawer-econet", drawer / "zoo").evaluation.per_class)
+    assert Predictor(shipped).classes == tuple(
+        entry.name for entry in card("drawer-econet", drawer / "zoo").evaluation.per_class
+    )
     assert "seed 0, the median by validation accuracy" in (folder / "card.md").read_text()
 
 

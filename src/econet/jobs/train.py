@@ -29,6 +29,7 @@ from econet.runs.records import (
 from econet.statistics.streams import stream_seed
 from econet.training import machine, parallel
 from econet.training.allocator import keep_large_blocks
+from econet.training.averaging import Average
 from econet.training.defaults import DECAY, RATE, defaults_for
 from econet.training.loop import CHECKPOINT_SECONDS, fit
 from econet.training.optimizers import Optimizers
@@ -199,22 +200,26 @@ def _measured(
     training: TrainingConfig,
     options: TrainOptions,
 ) -> MachineChoices:
-    """Let the machine choose by steps on a copy of the network, with real images; nothing of it is kept."""
+    """Let the machine choose by whole steps on a copy of the network, with real images; nothing of it is kept."""
     device = machine.resolve_device(options.device)
     sample = torch.from_numpy(dataset.train.pixels[: training.batch_size])
-    images = Augmenter(sample, dataset.preprocess, "none", device).plain(torch.arange(len(sample)))
+    pictures = Augmenter(sample, dataset.preprocess, training.augment, device)
+    chosen, chance = torch.arange(len(sample)), torch.Generator().manual_seed(0)
     labels = torch.from_numpy(dataset.train.labels[: training.batch_size]).to(device)
     if teacher is not None:
         teacher = machine.placed(copy.deepcopy(teacher), device).eval()
 
     def trial(precision: str, compiled: bool) -> Callable[[], object]:
         trainee = machine.placed(copy.deepcopy(network), device).train()
+        average = Average(trainee, training.ema)
         optimizers = Optimizers(trainee, replace(training, lr=1e-6))
         forward = torch.compile(trainee) if compiled else trainee
 
         def step() -> object:
+            images = pictures.batch(chosen, chance)
             loss, _ = learn(forward, teacher, images, labels, training, precision)
             optimizers.step(1.0)
+            average.update(0)
             return loss.item()
 
         return step

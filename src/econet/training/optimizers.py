@@ -10,8 +10,6 @@ from econet.runs.records import TrainingConfig
 
 MOMENTUM = 0.9
 MUON_MOMENTUM = 0.95
-# AdamW takes what Muon cannot, at a tenth of Muon's rate.
-ADAMW_SHARE_OF_MUON_LR = 0.1
 # Gradients longer than this are shortened to it (Pascanu et al. 2013, section 3.2). Without it a baseline that has no
 # batch norm diverges on a few hundred photos at the rate that is best on Fashion-MNIST.
 LARGEST_GRADIENT_NORM = 2.0
@@ -22,7 +20,7 @@ class Optimizers:
 
     Muon takes two-dimensional weights only (Jordan 2024, "Muon"), so a convolution is handed to it as a view
     [out, rest] that shares its memory; depthwise and first convolutions, the classifier, norms and biases go
-    to AdamW beside it.
+    to AdamW beside it, at the same rate.
     """
 
     def __init__(self, network: nn.Module, config: TrainingConfig) -> None:
@@ -34,9 +32,7 @@ class Optimizers:
             taken = {id(parameter) for parameter in matrices}
             self._views = [(parameter, _view(parameter)) for parameter in matrices]
             rest = [parameter for parameter in self._trained if id(parameter) not in taken]
-            self.parts: list[Optimizer] = [
-                AdamW(rest, lr=config.lr * ADAMW_SHARE_OF_MUON_LR, weight_decay=0.0, fused=True)
-            ]
+            self.parts: list[Optimizer] = [AdamW(rest, lr=config.lr, weight_decay=0.0, fused=True)]
             if self._views:  # a network of one or two layers has no hidden matrix
                 views = [view for _, view in self._views]
                 muon = Muon(views, lr=config.lr, momentum=MUON_MOMENTUM, weight_decay=config.weight_decay)
