@@ -14,10 +14,13 @@ from econet.jobs.sides import Artifact, Contender, Lineup, artifact_of_file, art
 from econet.jobs.train import train
 from econet.runs.comparison_records import ComparisonConfig, Step
 from econet.runs.folder import Run
+from econet.training.plan import RESERVE
 from econet.training.progress import Progress
 
 # Of the half that is not the baseline's, a teacher of its own takes this share.
 TEACHER_SHARE = 0.6
+# The candidate's training is planned to take this share of the time that the baseline's really took.
+JUST_UNDER = 0.97
 PARITY_DROP = 0.02
 
 
@@ -76,13 +79,14 @@ def _share(story: Story, role: str) -> float | None:
 
 
 def _candidate_time(story: Story, baseline: Contender) -> float | None:
-    """What is left for the candidate: never more than the baseline really had, less a teacher of its own."""
+    """What is left for the candidate: what the baseline really had, less a little and a teacher of its own."""
     budget = story.config.time_s
     if budget is None:
         return None
     half = budget / 2
     if baseline.run is not None and baseline.model is not None:
-        half = min(half, baseline.run.finished.seconds)
+        had = baseline.run.finished.seconds
+        half = min(budget - had, JUST_UNDER * had / (1 - RESERVE))
     own_teacher = Run(story.folder / "teacher")
     return half - (own_teacher.finished.seconds if own_teacher.is_finished else 0)
 

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from statistics import fmean, median
 
 import torch
 from torch import nn
@@ -17,6 +18,7 @@ Step = Callable[[], object]
 Precision = str
 
 TRIAL_SECONDS = 0.35
+PLAN_SECONDS = 2.0
 WARMUP_STEPS = 2
 
 
@@ -48,7 +50,7 @@ def choose(
     batch_size: int,
     trial: Callable[[Precision, bool], Step],
 ) -> MachineChoices:
-    """Measure every sensible combination and keep the fastest.
+    """Measure every sensible combination and keep the fastest, whose rate is then measured for longer.
 
     `trial(precision, compiled)` gives one training step on `batch_size` images as a function. With `deterministic`, or
     several processes, nothing is measured: two commands must then make the same choice.
@@ -65,24 +67,27 @@ def choose(
             for compiled in compilations:
                 name = f"{count} thread{'s' * (count > 1)} {precision}{' compiled' * compiled}"
                 torch.set_num_threads(count)
-                measured[name] = batch_size / _seconds_a_step(trial(precision, compiled))
+                measured[name] = batch_size / median(_times(trial(precision, compiled), TRIAL_SECONDS))
                 options[name] = (count, precision, compiled)
     best = max(measured, key=lambda name: measured[name])
     count, precision, compiled = options[best]
+    torch.set_num_threads(count)
+    # A plan by time needs what the choice gives on average over more than a moment.
+    measured[best] = batch_size / fmean(_times(trial(precision, compiled), PLAN_SECONDS))
     return _record(device, count, precision, compiled, deterministic, measured)
 
 
-def _seconds_a_step(step: Step) -> float:
-    """Median seconds of a step over about a third of a second, after a warm-up."""
+def _times(step: Step, seconds: float) -> list[float]:
+    """Seconds of each step, taken for about `seconds` after a warm-up."""
     for _ in range(WARMUP_STEPS):
         step()
-    seconds: list[float] = []
+    times: list[float] = []
     began = time.perf_counter()
-    while not seconds or time.perf_counter() - began < TRIAL_SECONDS:
+    while not times or time.perf_counter() - began < seconds:
         start = time.perf_counter()
         step()
-        seconds.append(time.perf_counter() - start)
-    return sorted(seconds)[len(seconds) // 2]
+        times.append(time.perf_counter() - start)
+    return times
 
 
 def apply(choices: MachineChoices) -> None:

@@ -3,8 +3,8 @@
 from econet.errors import UserError
 from econet.runs.records import Plan, TrainingConfig
 
-# Kept back for checkpoints, start-up and a machine that slows down a little: some 5 % were seen to go that way.
-RESERVE = 0.1
+# Kept back for checkpoints, start-up and a machine that slows down a little.
+RESERVE = 0.06
 # An image evaluated costs about this much of an image learned.
 EVALUATION_SHARE = 0.3
 SMALLEST_STEPS = 20
