@@ -22,7 +22,7 @@ DECAY = {"sgd": 5e-4, "adamw": 0.05, "muon": 0.01}
 
 _BY_MODEL = {
     "alexnet_small": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
-    "econet": Defaults(batch_size=128, optimizer="muon", lr=0.02, weight_decay=0.01),
+    "econet": Defaults(batch_size=128, optimizer="muon", lr=0.03, weight_decay=0.01),
     "resnet_small": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
 }
 _OTHERS = Defaults(batch_size=128, optimizer="adamw", lr=0.002, weight_decay=0.05)
