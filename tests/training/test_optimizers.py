@@ -73,9 +73,9 @@ def adamw(name, weight, gradient, lr, decay, state):
 
 
 def muon(name, weight, gradient, lr, decay, state):
-    """Jordan 2024: momentum 0.95 with Nesterov, five Newton-Schulz steps on [out, rest]; AdamW at lr / 10 beside it."""
+    """Jordan 2024: momentum 0.95 with Nesterov, five Newton-Schulz steps on [out, rest]; AdamW at the same rate beside it."""
     if name not in HIDDEN:
-        return adamw(name, weight, gradient, lr / 10, 0.0, state)
+        return adamw(name, weight, gradient, lr, 0.0, state)
     state["v"] = 0.95 * state.get("v", 0) + gradient
     x = (gradient + 0.95 * state["v"]).reshape(len(weight), -1)
     shape = x.shape

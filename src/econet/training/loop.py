@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import sqrt
 
 import numpy as np
 import torch
@@ -30,6 +30,8 @@ from econet.training.progress import Progress
 from econet.training.schedules import Plateau, factor
 from econet.training.step import Forward, learn
 
+# Logits this far apart on a whole batch: with clipped gradients a hopeless rate need not end in infinity.
+DIVERGED_LOSS = 1e6
 CHANCE_CHECK_SHARE = 0.2
 CHANCE_CHECK_STEPS = 25
 CHANCE_CHECK_IMAGES = 200
@@ -172,7 +174,7 @@ def epoch_order(seed: int, epoch: int, count: int) -> Tensor:
 
 
 def _one_step(learner: Learner, forward: Forward, indices: Tensor) -> float:
-    """One optimizer step; returns the batch's loss. Raises UserError before a non-finite one reaches the weights."""
+    """One optimizer step; returns the batch's loss. Raises UserError before a diverged one reaches the weights."""
     counters, config = learner.counters, learner.config
     generator = torch.Generator().manual_seed(stream_seed(config.seed, "augmentation", counters.step))
     torch.manual_seed(stream_seed(config.seed, "dropout", counters.step, parallel.rank()))
@@ -180,7 +182,7 @@ def _one_step(learner: Learner, forward: Forward, indices: Tensor) -> float:
     loss, right = learn(forward, learner.teacher, images, labels, config.training, config.machine.precision)
     totals = parallel.summed(torch.stack([loss.double() / parallel.processes(), right.double()]))
     value = totals[0].item()
-    if not isfinite(value):
+    if not value < DIVERGED_LOSS:  # nor is nan
         raise _diverged(learner, value)
     parallel.average_gradients(learner.network)
     lowerings = int(counters.plateau.get("lowerings", 0))
@@ -212,7 +214,7 @@ def _validate(learner: Learner, rate: float) -> None:
     labels = learner.validation_labels.cpu()
     accuracy = (logits.argmax(1) == labels).double().mean().item()
     validation_loss = F.cross_entropy(logits, labels).item()
-    if not isfinite(validation_loss):
+    if not validation_loss < DIVERGED_LOSS:
         raise _diverged(learner, validation_loss)
     lowerings = int(counters.plateau.get("lowerings", 0))
     line = Epoch(
