@@ -73,7 +73,7 @@ def adamw(name, weight, gradient, lr, decay, state):
 
 
 def muon(name, weight, gradient, lr, decay, state):
-    """Jordan 2024: momentum 0.95 with Nesterov, five Newton-Schulz steps on [out, rest]; AdamW at the same rate beside it."""
+    """Jordan 2024: momentum 0.95, Nesterov, five Newton-Schulz steps on [out, rest]; AdamW beside it, same rate."""
     if name not in HIDDEN:
         return adamw(name, weight, gradient, lr, 0.0, state)
     state["v"] = 0.95 * state.get("v", 0) + gradient
