@@ -339,8 +339,8 @@ def test_the_candidate_never_gets_more_time_than_the_baseline_had(tiny, tmp_path
     had = Run(tmp_path / "c" / "baseline").finished.seconds
     own = Run(tmp_path / "c" / "teacher").finished.seconds if teacher == "econet" else 0
     assert asked["baseline"] == 500
-    # The plan keeps its reserve, so that the candidate really trains for 97 % of the baseline's time, teacher included.
-    assert (asked["candidate"] + own) * (1 - RESERVE) == pytest.approx(0.97 * had)
+    # The plan keeps its reserve, so that the candidate really trains for 90 % of the baseline's time, teacher included.
+    assert (asked["candidate"] + own) * (1 - RESERVE) == pytest.approx(0.9 * had)
     if teacher == "econet":
         assert 0 < asked["teacher"] < 500
 

@@ -177,7 +177,7 @@ def _one_step(learner: Learner, forward: Forward, indices: Tensor) -> float:
     """One optimizer step; returns the batch's loss. Raises UserError before a diverged one reaches the weights."""
     counters, config = learner.counters, learner.config
     generator = torch.Generator().manual_seed(stream_seed(config.seed, "augmentation", counters.step))
-    torch.manual_seed(stream_seed(config.seed, "dropout", counters.step, parallel.rank()))
+    _seed_dropout(learner.device, stream_seed(config.seed, "dropout", counters.step, parallel.rank()))
     images, labels = _batch(learner, indices, generator)
     loss, right = learn(forward, learner.teacher, images, labels, config.training, config.machine.precision)
     totals = parallel.summed(torch.stack([loss.double() / parallel.processes(), right.double()]))
@@ -193,6 +193,13 @@ def _one_step(learner: Learner, forward: Forward, indices: Tensor) -> float:
     counters.epoch_right += int(totals[1].item())
     counters.epoch_images += len(indices)
     return value
+
+
+def _seed_dropout(device: torch.device, seed: int) -> None:
+    """Seed the generator that dropout draws from. torch.manual_seed would note a traceback for every absent device."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def _batch(learner: Learner, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
