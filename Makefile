@@ -1,6 +1,7 @@
 # Everything a newcomer needs, with nothing but Python (>= 3.11) and make.
 #
-#   make compare      train baseline and candidate on Fashion-MNIST, measure, and say whether the small one may ship
+#   make compare      train baseline and candidate on Fashion-MNIST, measure, and say whether the small one may ship;
+#                     once more it goes on where it was stopped, or shows the answer again (OUT=FOLDER for a new one)
 #   make test         the quick tests              make test-slow    the long ones
 #   make lint         style, types, floors, tables make tables       rewrite the generated tables
 #   make bench        the benchmarks               make clean        remove what make built
@@ -19,7 +20,7 @@ SETUP := pyproject.toml constraints.txt
 .PHONY: compare test test-slow bench tables lint clean
 
 compare: $(VENV)/.train
-	$(BIN)/econet compare fashion-mnist --out $(OUT) $(ARGS) || [ $$? -eq 1 ]
+	$(BIN)/econet compare fashion-mnist --out $(OUT) $(if $(wildcard $(OUT)/config.json),--resume) $(ARGS) || [ $$? -eq 1 ]
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest

@@ -168,3 +168,10 @@ def test_an_object_is_recorded_by_class_and_shapes_and_not_built_from_that():
 
 def test_one_builder_makes_every_catalog_network():
     assert all(isinstance(catalog.build(name), Network) for name in catalog.CATALOG)
+
+
+@pytest.mark.parametrize("reference", [".x:f", ":f", "no_such_package:f", "json:no_such_function"])
+def test_a_factory_that_cannot_be_imported_is_named(reference):
+    with pytest.raises(UserError) as caught:
+        catalog.architecture(reference, (1, 28, 28), 10)
+    assert caught.value.what == f"cannot import the model {reference!r}"

@@ -12,7 +12,7 @@ from econet.data.dataset import Dataset, Images
 from econet.deployment.parity import agreement
 from econet.deployment.predictor import Predictor, softmax
 from econet.errors import UserError
-from econet.jobs.options import DataOptions
+from econet.jobs.options import PARITY_DROP, DataOptions
 from econet.jobs.run_data import check_same_data, load, load_again, sized_as, split_as
 from econet.measurement.accuracy import evaluate_predictions, predictions_of, write_predictions
 from econet.report.answers import predictions_path
@@ -22,7 +22,6 @@ from econet.runs.record import read_record, write_record
 from econet.training.progress import Progress
 
 Split = Literal["test", "validation"]
-PARITY_DROP = 0.02
 
 
 def evaluate(

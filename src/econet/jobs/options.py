@@ -9,6 +9,9 @@ from econet.errors import UserError, unknown_name
 Optimizer = Literal["sgd", "adamw", "muon"]
 Schedule = Literal["one-cycle", "cosine", "steps", "plateau"]
 Augment = Literal["none", "light", "standard", "strong"]
+
+# The loss of validation accuracy beyond which an 8-bit file fails its parity (`--parity-drop`).
+PARITY_DROP = 0.02
 Device = Literal["auto", "cpu", "cuda"]
 Proof = Literal["test", "validation"]
 

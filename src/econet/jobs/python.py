@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from econet.data.dataset import Dataset
 from econet.jobs.duration import parse_duration
-from econet.jobs.evaluate import PARITY_DROP
 from econet.jobs.export import export as export_from_record
 from econet.jobs.export import export_run
-from econet.jobs.options import CompareOptions, DataOptions, TrainOptions
+from econet.jobs.options import PARITY_DROP, CompareOptions, DataOptions, TrainOptions
 from econet.jobs.repeats import compare as compare_in
 from econet.jobs.run_data import load, load_again
 from econet.jobs.train import train as train_in

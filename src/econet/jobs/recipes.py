@@ -13,7 +13,7 @@ from econet.errors import UserError, unknown_name
 from econet.jobs.benchmark import benchmark_artifacts
 from econet.jobs.evaluate import evaluate_artifacts
 from econet.jobs.export import export_run
-from econet.jobs.options import DataOptions, TrainOptions
+from econet.jobs.options import PARITY_DROP, DataOptions, TrainOptions
 from econet.jobs.run_data import load
 from econet.jobs.train import train
 from econet.runs import provenance
@@ -23,7 +23,6 @@ from econet.runs.record import read_record, write_record
 from econet.training.progress import Progress
 
 RUNS = Path("runs") / "recipes"
-PARITY_DROP = 0.02
 _TEACHER = "recipe:"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from econet.data.dataset import Dataset
 from econet.deployment.parity import ParityBroken
 from econet.jobs.export import export_run
-from econet.jobs.options import TrainOptions
+from econet.jobs.options import PARITY_DROP, TrainOptions
 from econet.jobs.sides import Artifact, Contender, Lineup, artifact_of_file, artifacts_of
 from econet.jobs.train import train
 from econet.runs.comparison_records import ComparisonConfig, Step
@@ -22,7 +22,6 @@ TEACHER_SHARE = 0.6
 # The candidate's training is planned to take this share of the time that the baseline's really took: a busy moment of
 # the machine must not give it more.
 JUST_UNDER = 0.9
-PARITY_DROP = 0.02
 
 
 @dataclass

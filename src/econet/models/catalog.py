@@ -119,7 +119,7 @@ def _imported(reference: str) -> Callable[..., Any]:
         sys.path.insert(0, str(Path.cwd()))
     try:
         found = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise UserError(
             f"cannot import the model {reference!r}", str(error), "package.module:function, importable from here"
         ) from error
