@@ -4,12 +4,15 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from econet.errors import UserError, unknown_name
 from econet.models import architecture as records
+from econet.models.alexnet import MINI, ORIGINAL_CODE, PAPER, alexnet
 from econet.models.alexnet_small import alexnet_small
+from econet.models.classics import cuda_convnet
 from econet.models.classics.resnet_small import resnet_small
 from econet.models.econet import econet, econet_fine
 
@@ -20,11 +23,22 @@ InputShape = tuple[int, int, int]
 Factory = Callable[..., records.Architecture]
 
 CATALOG: dict[str, Factory] = {
+    "alexnet:paper": partial(alexnet, PAPER),
+    "alexnet:original_code": partial(alexnet, ORIGINAL_CODE),
+    "alexnet:mini": partial(alexnet, MINI),
     "alexnet_small": alexnet_small,
+    "cuda_convnet:26pct": cuda_convnet.fast,
+    "cuda_convnet:19pct": cuda_convnet.plain,
+    "cuda_convnet:18pct": cuda_convnet.normalised,
+    "cuda_convnet:13pct": cuda_convnet.local_13,
+    "cuda_convnet:11pct": cuda_convnet.local_11,
     "econet": econet,
     "econet:fine": econet_fine,
     "resnet_small": resnet_small,
 }
+# Where no shape is asked for: (channels, height, width).
+USUAL_SHAPE = (3, 32, 32)
+PUBLISHED_SHAPE = {"alexnet:paper": (3, 224, 224), "alexnet:original_code": (3, 224, 224)}
 
 
 def architecture(name: str, input_shape: InputShape, classes: int, **switches: Any) -> dict[str, Any]:
@@ -33,7 +47,8 @@ def architecture(name: str, input_shape: InputShape, classes: int, **switches: A
     `name` is a catalog name or `package.module:function`; `switches` are the model's own (width, lrn).
     Raises UserError for an unknown name, a switch the model has not, and shapes it cannot take.
     """
-    if name not in CATALOG and ":" in name:
+    family = name.partition(":")[0]
+    if name not in CATALOG and ":" in name and not any(known.partition(":")[0] == family for known in CATALOG):
         return {"factory": name, "arguments": _factory_arguments(name, input_shape, classes, switches)}
     if name not in CATALOG:
         raise unknown_model(name)
@@ -68,9 +83,18 @@ def network(data: dict[str, Any]) -> "nn.Module":
     return Network(records.from_data(data))
 
 
-def build(name: str, *, input_shape: InputShape = (3, 32, 32), classes: int = 10, **switches: Any) -> "nn.Module":
-    """An untrained network by name, ready for float32 images [N, *input_shape]."""
-    return network(architecture(name, input_shape, classes, **switches))
+def build(name: str, *, input_shape: InputShape | None = None, classes: int = 10, **switches: Any) -> "nn.Module":
+    """An untrained network by name, ready for float32 images [N, *input_shape].
+
+    Without a shape: 3 x 224 x 224 for the published network, 3 x 32 x 32 for the others.
+    """
+    shape = input_shape or PUBLISHED_SHAPE.get(name, USUAL_SHAPE)
+    return network(architecture(name, shape, classes, **switches))
+
+
+def takes_raw_pixels(data: dict[str, Any]) -> bool:
+    """Whether a recorded architecture subtracts a mean image itself and so wants pixels from 0 to 255."""
+    return any(layer.get("kind") == "mean-image" for layer in data.get("layers", ()))
 
 
 def unknown_model(name: str) -> UserError:
