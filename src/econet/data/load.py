@@ -30,6 +30,7 @@ def load_data(
     data_dir: Path | None = None,
     download: bool = False,
     image_size: int | None = None,
+    crop_from: int | None = None,
     resize: str | None = None,
     validation: float = 0.1,
     seed: int = 0,
@@ -38,12 +39,13 @@ def load_data(
     """Load `fashion-mnist`, `cifar10`, `cifar100` or a folder of class folders (`./cifar10` where names collide).
 
     `image_size` is the side of the network's square input in pixels: 8 to 1024, by default the set's own, and 64
-    for folders. `validation` is the share of the training pictures held out (0 < share <= 0.5) where the source
-    has no validation of its own; a folder without test/ also gives 15 % of its pictures to test. `seed` decides
-    both. Raises UserError for whatever a person can put right.
+    for folders. `crop_from` keeps pictures of that side, larger than `image_size`: training crops at random out of
+    them, evaluation takes the centre. `validation` is the share of the training pictures held out (0 < share <= 0.5)
+    where the source has no validation of its own; a folder without test/ also gives 15 % of its pictures to test.
+    `seed` decides both. Raises UserError for whatever a person can put right.
     """
-    _check(image_size, resize, validation, seed)
-    found, preprocess = _read(source, data_dir, download, image_size, _checked_resize(resize), skip_bad)
+    _check(image_size, crop_from, validation, seed)
+    found, preprocess = _read(source, data_dir, download, image_size, crop_from, _checked_resize(resize), skip_bad)
     train, held, test = _split(found, validation, seed)
     train, held, test = (resize_all(part, preprocess) for part in (train, held, test))
     offset, scale = normalisation(train.pixels)
@@ -63,10 +65,20 @@ def load_data(
     )
 
 
-def _check(image_size: int | None, resize: str | None, validation: float, seed: int) -> None:
+def _check(image_size: int | None, crop_from: int | None, validation: float, seed: int) -> None:
     if image_size is not None and not 8 <= image_size <= 1024:
         raise UserError(
             f"image size {image_size} is out of range", "EcoNet takes 8 to 1024 pixels a side", "--image-size 64"
+        )
+    if crop_from is not None and not (image_size or 0) <= crop_from <= 1024:
+        raise UserError(
+            f"pictures of {crop_from} pixels cannot be cropped to {image_size}",
+            "--crop-from is the side of the pictures that are kept, --image-size the side of the crops",
+            "--crop-from 256 --image-size 224",
+        )
+    if crop_from is not None and image_size is None:
+        raise UserError(
+            "--crop-from was given without --image-size", "the side of the crops is missing", "--image-size 224"
         )
     if not 0 < validation <= 0.5:
         raise UserError(
@@ -85,11 +97,18 @@ def _checked_resize(resize: str | None) -> Resize:
 
 
 def _read(
-    source: str, data_dir: Path | None, download: bool, image_size: int | None, resize: Resize, skip_bad: bool
+    source: str,
+    data_dir: Path | None,
+    download: bool,
+    image_size: int | None,
+    crop_from: int | None,
+    resize: Resize,
+    skip_bad: bool,
 ) -> tuple[Source, Preprocess]:
     """The source as found, and its preprocessing but for offset and scale."""
     if source not in NAMES:
-        preprocess = _preprocess(image_size or FOLDER_SIZE, 3, resize)
+        side = image_size or FOLDER_SIZE
+        preprocess = _preprocess(side, crop_from or side, 3, resize)
         return photo_folder(_folder(source), preprocess, skip_bad=skip_bad), preprocess
     if source == "fashion-mnist":
         found = fashion_mnist(data_dir)
@@ -97,8 +116,9 @@ def _read(
         found = cifar(CIFAR10 if source == "cifar10" else CIFAR100, data_dir, download=download)
     side, channels = found.train.pixels.shape[1], found.train.pixels.shape[3]
     wanted = image_size or side
-    check_memory(len(found.train), (wanted, wanted), channels)
-    return found, _preprocess(wanted, 1 if channels == 1 else 3, "none" if wanted == side else resize)
+    kept = crop_from or wanted
+    check_memory(len(found.train), (kept, kept), channels)
+    return found, _preprocess(wanted, kept, 1 if channels == 1 else 3, "none" if kept == side else resize)
 
 
 def _folder(source: str) -> Path:
@@ -122,9 +142,18 @@ def _folder(source: str) -> Path:
     raise UserError(error.what, f"it is no data set EcoNet knows, and no folder {source}/ lies here", error.remedy)
 
 
-def _preprocess(side: int, channels: Literal[1, 3], resize: Literal["none", "stretch", "shorter-side"]) -> Preprocess:
-    size = (side, side)
-    return Preprocess(image_size=size, channels=channels, resize=resize, resize_size=size, offset=0, scale=1.0)
+def _preprocess(
+    side: int, kept: int, channels: Literal[1, 3], resize: Literal["none", "stretch", "shorter-side"]
+) -> Preprocess:
+    return Preprocess(
+        image_size=(side, side),
+        channels=channels,
+        resize=resize,
+        resize_size=(kept, kept),
+        crop="none" if side == kept else "centre",
+        offset=0,
+        scale=1.0,
+    )
 
 
 def _split(found: Source, validation: float, seed: int) -> tuple[Images, Images, Images]:

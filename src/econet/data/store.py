@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from econet.data.dataset import Images
 from econet.errors import UserError
-from econet.images.preprocess import Pixels, Preprocess, resized
+from econet.images.preprocess import Pixels, Preprocess, cropped, resized
 
 _CHUNK = 1024
 
@@ -45,6 +46,17 @@ def normalisation(pixels: Pixels) -> tuple[int, float]:
             "check that these are the files you meant",
         )
     return round(mean), 1 / deviation
+
+
+def mean_image(pixels: Pixels, preprocess: Preprocess) -> NDArray[np.float32]:
+    """The mean over training pictures uint8 [N, H, W, C] of every pixel of the central view: float32 [h, w, C].
+
+    Always of the centre, whatever crop it is later taken from: so does the 2012 code (its data_mean_crop).
+    """
+    total = np.zeros(cropped(pixels[:1], preprocess).shape[1:], np.float64)
+    for start in range(0, len(pixels), _CHUNK):
+        total += cropped(pixels[start : start + _CHUNK], preprocess).sum(0, dtype=np.float64)
+    return (total / len(pixels)).astype(np.float32)
 
 
 def fingerprint(classes: Iterable[str], splits: Iterable[Images]) -> str:

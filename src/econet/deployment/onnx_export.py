@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from econet.deployment.foreign_export import foreign_graph
 from econet.deployment.graph_writer import INPUT, OUTPUT, GraphWriter, write_scaling
-from econet.deployment.metadata import Metadata, embed
 from econet.deployment.layers_2012_export import write_layer_2012
+from econet.deployment.metadata import Metadata, embed
 from econet.deployment.strip import strip
 from econet.errors import UserError
 from econet.images.preprocess import Preprocess

@@ -20,7 +20,7 @@ from econet.errors import UserError
 from econet.files import sha256_of, write_whole
 from econet.images.decode import decode
 from econet.images.preprocess import Pixels, Preprocess, cropped, resized
-from econet.jobs.run_data import check_same_data, load_again
+from econet.jobs.run_data import check_same_data, load_again, seen_by
 from econet.models.network import Network
 from econet.runs.artifact_records import Export, Parity, ValidationAccuracy
 from econet.runs.folder import Run
@@ -58,6 +58,7 @@ def export_run(
     fails is kept as `*.failed.onnx`. Raises ParityBroken naming the worst image and the likeliest cause.
     """
     check_same_data(run.config.data, dataset, run.folder)
+    dataset = seen_by(dataset, run.config.architecture)
     path = run.artifact("int8" if int8 else "fp32")
     done = finished_export(path)
     if done is not None:

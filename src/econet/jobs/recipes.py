@@ -103,7 +103,15 @@ def summary(result: RecipeResult) -> dict[str, Any]:
 
 
 def _dataset(recipe: Recipe) -> Dataset:
-    return load(DataOptions(recipe.data, validation=recipe.split.validation, seed=recipe.split.seed))
+    return load(
+        DataOptions(
+            recipe.data,
+            image_size=recipe.image_size,
+            crop_from=recipe.crop_from,
+            validation=recipe.split.validation,
+            seed=recipe.split.seed,
+        )
+    )
 
 
 def _trained(recipe: Recipe, seed: int, home: Path, dataset: Dataset, progress: Progress, threads: int | None) -> Run:
@@ -142,15 +150,20 @@ def _options(step: RecipeStep, seed: int, teacher: Run | None, threads: int | No
     return TrainOptions(
         model=step.model,
         width=step.width,
+        switches=step.switches,
         epochs=step.epochs,
         batch_size=step.batch_size,
         optimizer=step.optimizer,
         schedule=step.schedule,
+        schedule_marks=step.schedule_marks,
         lr=step.lr,
+        bias_lr=step.bias_lr,
         weight_decay=step.weight_decay,
         label_smoothing=step.label_smoothing,
         ema=step.ema,
         augment=step.augment,
+        colour_noise=step.colour_noise,
+        crop_chunk=step.crop_chunk,
         teacher=None if teacher is None else teacher.folder,
         temperature=step.temperature,
         teacher_weight=step.teacher_weight,

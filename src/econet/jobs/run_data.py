@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from msgspec import structs
 
 from econet.data.dataset import Dataset
 from econet.data.listing import describe_change
@@ -9,6 +12,7 @@ from econet.data.load import load_data
 from econet.errors import UserError
 from econet.images.preprocess import Preprocess
 from econet.jobs.options import DataOptions
+from econet.models import catalog
 from econet.runs.records import DataConfig
 
 LISTING = "data.jsonl"
@@ -21,6 +25,7 @@ def load(options: DataOptions) -> Dataset:
         data_dir=options.data_dir,
         download=options.download,
         image_size=options.image_size,
+        crop_from=options.crop_from,
         resize=options.resize,
         validation=options.validation,
         seed=options.seed,
@@ -54,9 +59,19 @@ def split_as(options: DataOptions, config: DataConfig) -> DataOptions:
 
 def sized_as(options: DataOptions, preprocess: Preprocess) -> DataOptions:
     """`options` with the size that a run or a file takes, where it is not the data's own."""
-    if preprocess.resize == "none":
-        return replace(options, image_size=None, resize=None)
-    return replace(options, image_size=preprocess.image_size[0], resize=preprocess.resize)
+    resize = None if preprocess.resize == "none" else preprocess.resize
+    if preprocess.crop == "centre":
+        kept = preprocess.resize_size[0]
+        return replace(options, image_size=preprocess.image_size[0], crop_from=kept, resize=resize)
+    side = None if resize is None else preprocess.image_size[0]
+    return replace(options, image_size=side, crop_from=None, resize=resize)
+
+
+def seen_by(dataset: Dataset, architecture: dict[str, Any]) -> Dataset:
+    """The data as a network of this recorded architecture takes them: pixels unscaled where it wants them raw."""
+    if not catalog.takes_raw_pixels(architecture):
+        return dataset
+    return replace(dataset, preprocess=structs.replace(dataset.preprocess, offset=0, scale=1.0))
 
 
 def check_same_data(recorded: DataConfig, dataset: Dataset, folder: Path) -> None:

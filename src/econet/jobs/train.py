@@ -13,14 +13,16 @@ from torch import nn
 from econet.data.augmentation import Augmenter
 from econet.data.dataset import Dataset
 from econet.data.listing import write_listing
+from econet.data.store import mean_image
 from econet.errors import UserError
 from econet.files import folder_lock, sha256_of
 from econet.jobs.options import TrainOptions, check_train_options
-from econet.jobs.run_data import LISTING, check_same_data, data_config
+from econet.jobs.run_data import LISTING, check_same_data, data_config, seen_by
 from econet.models import catalog
 from econet.runs import provenance
 from econet.runs.folder import Run, open_run
 from econet.runs.records import (
+    STEP_MARKS,
     MachineChoices,
     RunConfig,
     TeacherConfig,
@@ -77,7 +79,7 @@ def train(
             progress.note(f"{folder} is finished: nothing left to train")
             return run
         progress.note(describe(run.config))
-        fit(run, network, dataset, _teacher(run), progress, checkpoint_seconds)
+        fit(run, network, seen_by(dataset, run.config.architecture), _teacher(run), progress, checkpoint_seconds)
     return run
 
 
@@ -99,12 +101,15 @@ def _begin(
     torch.manual_seed(stream_seed(options.seed, "initialisation"))
     preprocess = dataset.preprocess
     if module is None:
-        switches = {} if options.width is None else {"width": options.width}
+        switches = {**options.switches, **({} if options.width is None else {"width": options.width})}
         input_shape = (preprocess.channels, *preprocess.image_size)
         architecture = catalog.architecture(options.model, input_shape, len(dataset.classes), **switches)
         network, name = catalog.network(architecture), options.model
     else:
         network, architecture, name = module, catalog.describe_object(module), type(module).__name__
+    if catalog.takes_raw_pixels(architecture):
+        catalog.set_mean_image(network, mean_image(dataset.train.pixels, preprocess))
+        dataset = seen_by(dataset, architecture)
     training = resolved(options, name, len(dataset.train), run.folder)
     _check_processes(training)
     if options.start is not None:
@@ -158,6 +163,10 @@ def resolved(options: TrainOptions, model: str, train_images: int, folder: Path)
         batch_size=min(options.batch_size or usual.batch_size, train_images),
         optimizer=optimizer,
         schedule=options.schedule,
+        schedule_marks=options.schedule_marks or STEP_MARKS,
+        bias_lr=options.bias_lr,
+        colour_noise=options.colour_noise,
+        crop_chunk=options.crop_chunk,
         lr=_first(options.lr, usual.lr if same else RATE[optimizer]),
         weight_decay=_first(options.weight_decay, usual.weight_decay if same else DECAY[optimizer]),
         label_smoothing=_first(options.label_smoothing, usual.label_smoothing),
@@ -203,7 +212,14 @@ def _measured(
     """Let the machine choose by whole steps on a copy of the network, with real images; nothing of it is kept."""
     device = machine.resolve_device(options.device)
     sample = torch.from_numpy(dataset.train.pixels[: training.batch_size])
-    pictures = Augmenter(sample, dataset.preprocess, training.augment, device)
+    pictures = Augmenter(
+        sample,
+        dataset.preprocess,
+        training.augment,
+        device,
+        colour=training.colour_noise,
+        chunk=training.crop_chunk,
+    )
     chosen, chance = torch.arange(len(sample)), torch.Generator().manual_seed(0)
     labels = torch.from_numpy(dataset.train.labels[: training.batch_size]).to(device)
     if teacher is not None:

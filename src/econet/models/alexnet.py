@@ -46,6 +46,7 @@ class Preset:
     dense: int
     first_kernel: int
     first_stride: int
+    first_std: float
     std: float | None
     middle_std: float | None
     bias: float
@@ -60,6 +61,7 @@ PAPER = Preset(
     dense=4096,
     first_kernel=11,
     first_stride=4,
+    first_std=0.01,
     std=0.01,
     middle_std=0.01,
     bias=1.0,
@@ -73,6 +75,7 @@ ORIGINAL_CODE = Preset(
     dense=4096,
     first_kernel=11,
     first_stride=4,
+    first_std=0.01,
     std=0.01,
     middle_std=0.03,
     bias=1.0,
@@ -81,13 +84,15 @@ ORIGINAL_CODE = Preset(
     extent="column",
     code_order=True,
 )
-# A spread of 0.01 and biases of 1 are made for the full size.
+# A spread of 0.01 and biases of 1 are made for the full size. The first layer takes He's for 75 inputs, divided by
+# 64 grey levels, the spread of the pixels.
 MINI = Preset(
     name="alexnet:mini",
     channels=(64, 128, 192, 192, 128),
     dense=512,
     first_kernel=5,
     first_stride=1,
+    first_std=0.0025,
     std=None,
     middle_std=None,
     bias=0.0,
@@ -236,7 +241,7 @@ def _first(preset: Preset, channels: int, input_shape: tuple[int, int, int], *, 
     """
     kernel, stride = preset.first_kernel, preset.first_stride
     if stride == 1:
-        return Conv(channels=channels, kernel=kernel, norm=norm, init_std=preset.std)
+        return Conv(channels=channels, kernel=kernel, norm=norm, init_std=preset.first_std)
     bottom, right = (-(side - kernel) % stride for side in input_shape[1:])
     return Conv(
         channels=channels,
@@ -245,7 +250,7 @@ def _first(preset: Preset, channels: int, input_shape: tuple[int, int, int], *, 
         padding=0,
         far_padding=(bottom, right),
         norm=norm,
-        init_std=preset.std,
+        init_std=preset.first_std,
     )
 
 

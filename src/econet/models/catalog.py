@@ -8,6 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from econet.errors import UserError, unknown_name
 from econet.models import architecture as records
 from econet.models.alexnet import MINI, ORIGINAL_CODE, PAPER, alexnet
@@ -95,6 +98,17 @@ def build(name: str, *, input_shape: InputShape | None = None, classes: int = 10
 def takes_raw_pixels(data: dict[str, Any]) -> bool:
     """Whether a recorded architecture subtracts a mean image itself and so wants pixels from 0 to 255."""
     return any(layer.get("kind") == "mean-image" for layer in data.get("layers", ()))
+
+
+def set_mean_image(network: "nn.Module", mean: NDArray[np.float32]) -> None:
+    """Give a network that subtracts the mean image the one of its training data, [H, W, C]."""
+    import torch
+
+    from econet.models.layers_2012 import MeanImageLayer
+
+    for layer in network.modules():
+        if isinstance(layer, MeanImageLayer):
+            layer.mean.copy_(torch.from_numpy(mean).permute(2, 0, 1))
 
 
 def unknown_model(name: str) -> UserError:

@@ -179,6 +179,9 @@ class Network(nn.Module):
         return x
 
 
+USUAL = Weighted()
+
+
 def own_decays(network: nn.Module) -> dict[nn.Parameter, float]:
     """The weights whose layer has a weight decay of its own, and that decay. Biases never decay."""
     if not isinstance(network, Network):
@@ -229,7 +232,7 @@ def _made(layer: AnyLayer, shape: Shape) -> nn.Module:
             raise TypeError(f"no builder for a layer of type {type(layer).__name__}")
 
 
-def _initialised(module: nn.Module, layer: Weighted = Weighted()) -> nn.Module:
+def _initialised(module: nn.Module, layer: Weighted = USUAL) -> nn.Module:
     """Weights and biases as the record says, by default those of He et al. 2015; batch norm as torch has it."""
     for part in module.modules():
         if isinstance(part, nn.Conv2d | nn.Linear):

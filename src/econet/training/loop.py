@@ -107,7 +107,14 @@ def _prepare(
         average=average,
         optimizers=optimizers,
         teacher=teacher,
-        train=Augmenter(torch.from_numpy(dataset.train.pixels), preprocess, config.training.augment, device),
+        train=Augmenter(
+            torch.from_numpy(dataset.train.pixels),
+            preprocess,
+            config.training.augment,
+            device,
+            colour=config.training.colour_noise,
+            chunk=config.training.crop_chunk,
+        ),
         train_labels=torch.from_numpy(dataset.train.labels).to(device),
         validation=Augmenter(torch.from_numpy(dataset.validation.pixels), preprocess, "none", device),
         validation_labels=torch.from_numpy(dataset.validation.labels).to(device),
@@ -185,14 +192,18 @@ def _one_step(learner: Learner, forward: Forward, indices: Tensor) -> float:
     if not value < DIVERGED_LOSS:  # nor is nan
         raise _diverged(learner, value)
     parallel.average_gradients(learner.network)
-    lowerings = int(counters.plateau.get("lowerings", 0))
-    learner.optimizers.step(factor(config.training.schedule, counters.step, config.plan.steps, lowerings))
+    learner.optimizers.step(_rate_factor(learner, counters.step))
     learner.average.update(counters.step)
     counters.step += 1
     counters.epoch_loss += value * len(indices)
     counters.epoch_right += int(totals[1].item())
     counters.epoch_images += len(indices)
     return value
+
+
+def _rate_factor(learner: Learner, step: int) -> float:
+    training, lowerings = learner.config.training, int(learner.counters.plateau.get("lowerings", 0))
+    return factor(training.schedule, step, learner.config.plan.steps, lowerings, training.schedule_marks)
 
 
 def _seed_dropout(device: torch.device, seed: int) -> None:
@@ -204,7 +215,7 @@ def _seed_dropout(device: torch.device, seed: int) -> None:
 
 def _batch(learner: Learner, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """This process's part of the augmented batch; all processes draw the same whole batch."""
-    images = learner.train.batch(indices, generator)
+    images = learner.train.batch(indices, generator, learner.counters.step / learner.config.plan.steps)
     labels = learner.train_labels[indices]
     if parallel.processes() == 1:
         return images, labels
@@ -231,7 +242,7 @@ def _validate(learner: Learner, rate: float) -> None:
         train_accuracy=counters.epoch_right / counters.epoch_images,
         validation_loss=validation_loss,
         validation_accuracy=accuracy,
-        lr=config.training.lr * factor(config.training.schedule, counters.step - 1, config.plan.steps, lowerings),
+        lr=config.training.lr * _rate_factor(learner, counters.step - 1),
         seconds=counters.seconds,
         images_per_s=rate,
     )

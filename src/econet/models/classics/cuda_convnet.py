@@ -36,9 +36,7 @@ _MAP_NORM = MapNorm(size=3, alpha=5e-5 / 9, beta=0.75)
 _MAPS_NORM = Lrn(size=9, alpha=1e-3 / 9, beta=0.75, k=1.0)
 
 
-def fast(
-    input_shape: Shape, classes: int, *, activation: Nonlinearity = "relu", decay: bool = True
-) -> Architecture:
+def fast(input_shape: Shape, classes: int, *, activation: Nonlinearity = "relu", decay: bool = True) -> Architecture:
     """`cuda_convnet:26pct`, the net of `layers-80sec.cfg`: 26 % error after 80 seconds in 2011.
 
     With tanh and without decay it is the paper's figure 1. Raises UserError for another nonlinearity.
@@ -47,8 +45,9 @@ def fast(
         raise unknown_name("activation", activation, ("relu", "tanh"))
     dense = (_dense(64, 0.1, 0.03), Activation(function=activation), _dense(classes, 0.1, 0.03))
     layers = (*_three_convolutions((), activation), Flatten(), *dense)
-    kept = layers if decay else tuple(replace(each, decay=0.0) if isinstance(each, Weighted) else each for each in layers)
-    return _made("cuda_convnet:26pct", input_shape, classes, kept)
+    if not decay:
+        layers = tuple(replace(layer, decay=0.0) if isinstance(layer, Weighted) else layer for layer in layers)
+    return _made("cuda_convnet:26pct", input_shape, classes, layers)
 
 
 def plain(input_shape: Shape, classes: int) -> Architecture:
