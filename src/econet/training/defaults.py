@@ -25,10 +25,8 @@ _BY_MODEL = {
     "alexnet_small": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
     "econet": Defaults(batch_size=128, optimizer="muon", lr=0.03, weight_decay=0.01),
     # The 2012 networks keep to their paper: no smoothing, no average.
-    "alexnet": Defaults(
-        batch_size=128, optimizer="sgd-2012", lr=0.01, weight_decay=5e-4, label_smoothing=0.0, ema=0.0
-    ),
-    "alexnet:mini": Defaults(batch_size=128, optimizer="sgd", lr=0.05, weight_decay=5e-4, label_smoothing=0.0),
+    "alexnet": Defaults(batch_size=128, optimizer="sgd-2012", lr=0.01, weight_decay=5e-4, label_smoothing=0.0, ema=0.0),
+    "alexnet:mini": Defaults(batch_size=128, optimizer="sgd", lr=0.02, weight_decay=5e-4, label_smoothing=0.0),
     "cuda_convnet": Defaults(
         batch_size=128, optimizer="sgd-2012", lr=0.001, weight_decay=0.0, label_smoothing=0.0, ema=0.0
     ),
@@ -39,4 +37,5 @@ _OTHERS = Defaults(batch_size=128, optimizer="adamw", lr=0.002, weight_decay=0.0
 
 def defaults_for(model: str) -> Defaults:
     """The defaults of a catalog model: its preset's, else its family's; careful ones for a user's own network."""
+    model = model.replace("alexnet_towers", "alexnet")  # the same network, on two devices
     return _BY_MODEL.get(model) or _BY_MODEL.get(model.partition(":")[0], _OTHERS)
