@@ -41,7 +41,11 @@ def colour_axes(pixels: Pixels) -> ColourAxes:
         flat = pixels[start : start + _CHUNK].reshape(-1, channels).astype(np.float64)
         total += flat.sum(0)
         products += flat.T @ flat
-    count = pixels.size // channels
+    return principal_axes(pixels.size // channels, total, products)
+
+
+def principal_axes(count: int, total: NDArray[np.float64], products: NDArray[np.float64]) -> ColourAxes:
+    """Principal components of `count` pixels from their sum `total` [C] and the sum of their products [C, C]."""
     mean = total / count
     values, vectors = np.linalg.eigh(products / count - np.outer(mean, mean))
     order = np.argsort(values)[::-1]

@@ -11,6 +11,7 @@ from torch import nn
 from econet.compression.quantization import activation_ranges, float_islands, quantize
 from econet.data.augmentation import Augmenter
 from econet.data.dataset import Dataset
+from econet.data.stream import in_memory
 from econet.deployment.network_layers import layer_outputs
 from econet.deployment.onnx_export import export_network
 from econet.deployment.parity import ParityBroken, check_parity
@@ -34,6 +35,8 @@ from econet.training.weights import trained_network
 CALIBRATION_IMAGES = 500
 # Of the user's original files, decoded again by the Predictor.
 PARITY_FILES = 64
+# Of validation pictures that stay on disk.
+PARITY_STREAMED = 1000
 LAYER_IMAGES = 2
 
 
@@ -180,7 +183,7 @@ def _file_logits(
 
 
 def _sample(dataset: Dataset) -> Sample:
-    images = dataset.validation
+    images = in_memory(dataset.validation, PARITY_STREAMED)
     if not len(images):
         raise UserError("no validation images to prove the export on", "the split holds none", "--validation 0.1")
     rows = np.linspace(0, len(images) - 1, min(PARITY_FILES, len(images.files))).round().astype(int)

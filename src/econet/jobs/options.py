@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from econet.errors import UserError, unknown_name
-from econet.runs.choices import Augment, OptimizerName, ScheduleName
-from econet.runs.records import ColourNoise
+from econet.runs.choices import Augment, ColourNoise, OptimizerName, ScheduleName
 
 # The loss of validation accuracy beyond which an 8-bit file fails its parity (`--parity-drop`).
 PARITY_DROP = 0.02
@@ -96,6 +95,12 @@ def check_train_options(options: TrainOptions) -> None:
             raise unknown_name(attribute, value, get_args(choices))
     if options.epochs is not None and options.time_s is not None:
         raise UserError("--epochs and --time were both given", "each fixes the length of training", "give one of them")
+    if options.bias_lr is not None and options.optimizer in ("muon", "adamw"):
+        raise UserError(
+            f"--bias-lr and --optimizer {options.optimizer} were both given",
+            "only sgd and sgd-2012 keep a rate of their own for biases",
+            "leave one of them out",
+        )
     if options.deterministic and options.time_s is not None:
         raise UserError(
             "--deterministic and --time were both given",

@@ -5,9 +5,9 @@ from typing import Any, Literal
 import msgspec
 
 from econet.runs.artifact_records import Benchmark, Evaluation, Export
-from econet.runs.choices import Augment, OptimizerName, ScheduleName
+from econet.runs.choices import Augment, ColourNoise, OptimizerName, ScheduleName
 from econet.runs.record import SCHEMA, Record
-from econet.runs.records import ColourNoise, Finished
+from econet.runs.records import Finished
 
 
 class RecipeSplit(Record, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ A figure that was not measured is None (null), never 0.
 from typing import Any, Literal
 
 from econet.images.preprocess import Preprocess
-from econet.runs.choices import Augment, ColourReading, OptimizerName, ScheduleName
+from econet.runs.choices import Augment, ColourNoise, OptimizerName, ScheduleName
 from econet.runs.record import SCHEMA, Record
 
 # The shares of training at which the schedule `steps` divides the rate by ten.
@@ -15,7 +15,10 @@ STEP_MARKS = (0.5, 0.75, 0.9)
 
 
 class DataConfig(Record, frozen=True, kw_only=True):
-    """Which images a run saw: enough to load them again and to notice that they changed."""
+    """Which images a run saw: enough to load them again and to notice that they changed.
+
+    `statistics_images`: of how many training pictures offset, scale and mean image were taken; None: of all.
+    """
 
     source: str
     name: str
@@ -24,6 +27,7 @@ class DataConfig(Record, frozen=True, kw_only=True):
     split_seed: int
     validation_fraction: float
     preprocess: Preprocess
+    statistics_images: int | None = None
 
 
 class TeacherConfig(Record, frozen=True, kw_only=True):
@@ -33,17 +37,6 @@ class TeacherConfig(Record, frozen=True, kw_only=True):
     weights_sha256: str
     temperature: float
     weight: float
-
-
-class ColourNoise(Record, frozen=True, kw_only=True):
-    """Noise along the pixels' principal colours: its reading, and up to which share of training it is on.
-
-    While it is on, the picture less its mean is divided by `divisor` (the original code's 1.1).
-    """
-
-    reading: ColourReading
-    divisor: float = 1.0
-    until: float = 1.0
 
 
 class TrainingConfig(Record, frozen=True, kw_only=True):
