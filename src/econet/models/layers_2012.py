@@ -12,35 +12,44 @@ from torch.nn import functional as F
 from econet.models.architecture import Dropout, Local, Lrn, MapNorm
 
 
+# An operator of its own, so that what counts a network's matrix products passes over these sums, as the paper does.
+@torch.library.custom_op("econet::window_sums", mutates_args=())
+def _window_sums(values: Tensor, before: int, after: int) -> Tensor:
+    """Sums over windows of the last axis that begin `before` entries before each and end `after` behind it.
+
+    A product with a band of ones: many times as fast as adding shifted slices of few channels.
+    """
+    count = values.shape[-1]
+    distance = torch.arange(count, device=values.device)[:, None] - torch.arange(count, device=values.device)
+    band = ((distance >= -before) & (distance <= after)).to(values.dtype)
+    return values @ band
+
+
+@_window_sums.register_fake
+def _(values: Tensor, before: int, after: int) -> Tensor:
+    return torch.empty_like(values)
+
+
 class _Lrn(torch.autograd.Function):
-    """`a * s^-beta` with `s = k + alpha * window sums of a^2`, its gradient by hand: nothing but a and s is kept."""
+    """`a * s^-beta` with `s = k + alpha * window sums of a^2`, its gradient by hand."""
 
     @staticmethod
     def forward(ctx: Any, maps: Tensor, layer: Lrn) -> Tensor:
         """[N, H, W, columns, C / columns] -> the same, float32."""
         base = _window_sums(maps.square(), layer.size // 2, (layer.size - 1) // 2).mul_(layer.alpha).add_(layer.k)
-        ctx.save_for_backward(maps, base)
+        power = _power(base, layer.beta)
+        ctx.save_for_backward(maps, base, power)
         ctx.layer = layer
-        return maps * _power(base, layer.beta)
+        return maps * power
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None]:
         """`da = g s^-beta - 2 alpha beta a * (sum of g a s^(-beta-1) over the windows that hold a)`."""
-        maps, base = ctx.saved_tensors
+        maps, base, power = ctx.saved_tensors
         layer: Lrn = ctx.layer
-        direct = gradients[0] * _power(base, layer.beta)
+        direct = gradients[0] * power
         through = _window_sums((direct * maps).div_(base), (layer.size - 1) // 2, layer.size // 2)
         return direct.sub_(through.mul_(maps).mul_(2 * layer.alpha * layer.beta)), None
-
-
-def _window_sums(values: Tensor, before: int, after: int) -> Tensor:
-    """Sums over windows of the last axis that begin `before` entries before each and end `after` behind it."""
-    padded = F.pad(values, (before, after))
-    count = values.shape[-1]
-    total = padded.narrow(-1, 0, count).clone()
-    for start in range(1, before + after + 1):
-        total += padded.narrow(-1, start, count)
-    return total
 
 
 def _power(base: Tensor, beta: float) -> Tensor:

@@ -25,6 +25,7 @@ from econet.models.architecture import (
     MeanImage,
     Weighted,
 )
+from econet.models.shapes import walk
 
 Shape = tuple[int, int, int]
 Nonlinearity = Literal["relu", "tanh"]
@@ -121,4 +122,6 @@ def _dense(channels: int, std: float, decay: float) -> Dense:
 
 
 def _made(name: str, input_shape: Shape, classes: int, layers: tuple[AnyLayer, ...]) -> Architecture:
-    return Architecture(name=name, input=input_shape, classes=classes, layers=(MeanImage(), *layers))
+    made = Architecture(name=name, input=input_shape, classes=classes, layers=(MeanImage(), *layers))
+    list(walk(made))  # refuses images too small
+    return made
