@@ -3,6 +3,9 @@
 from econet.claims import (
     batch_norm,
     bias_one,
+    binary_codes,
+    binary_codes_cost,
+    binary_codes_short,
     column_special,
     crops_mirror,
     data_scale,
@@ -20,6 +23,7 @@ from econet.claims import (
     lrn_imagenet,
     neighbours,
     no_dense_layers,
+    off_centre,
     overlap_pool,
     pca_colour,
     relu_vs_tanh,
@@ -51,6 +55,7 @@ CLAIMS: dict[str, Claim] = {
         ensemble,
         column_special,
         neighbours,
+        off_centre,
         ilsvrc2010,
         ilsvrc2012,
         fall2009,
@@ -58,6 +63,9 @@ CLAIMS: dict[str, Claim] = {
         no_dense_layers,
         lrn_extent,
         data_scale,
+        binary_codes,
+        binary_codes_short,
+        binary_codes_cost,
     )
 }
 

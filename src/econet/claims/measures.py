@@ -7,8 +7,11 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from econet.claims.codes import LONG, SHORT, code_purity
+from econet.claims.colourfulness import colourfulness
 from econet.data.augmentation import Augmenter
 from econet.data.dataset import Dataset, Images
+from econet.data.stream import as_streamed, in_memory, in_parts
 from econet.images.preprocess import Pixels
 from econet.images.views import ten_views
 from econet.models.network import ConvLayer, Network
@@ -34,6 +37,26 @@ class Subject:
         """The trained network in evaluation mode. Raises UserError where the run is not finished."""
         return trained_network(self.run)
 
+    @cached_property
+    def retrieval(self) -> tuple[Images, Images]:
+        """What is searched for and where: 2,000 test images, and all training images (10,000 of those left on disk)."""
+        test = in_memory(self.dataset.test, QUERIES)
+        count = min(QUERIES, len(test))
+        return Images(test.pixels[:count], test.labels[:count]), in_memory(self.dataset.train, TRAINING_SAMPLE)
+
+    @cached_property
+    def hidden(self) -> tuple[Tensor, Tensor]:
+        """The last hidden layer of both sides of `retrieval`: [N, D] each."""
+        body = nn.Sequential(*list(_network(self).layers)[:-1])
+        first, second = (_answers(self, images.pixels, body) for images in self.retrieval)
+        return first, second
+
+    @property
+    def raw(self) -> tuple[Tensor, Tensor]:
+        """The raw pixels of both sides of `retrieval`: uint8 [N, H * W * C] each."""
+        first, second = (torch.from_numpy(images.pixels.reshape(len(images), -1)) for images in self.retrieval)
+        return first, second
+
 
 Measure = Callable[[Subject], float]
 
@@ -46,10 +69,11 @@ def test_error(subject: Subject) -> float:
 def ten_view_error(subject: Subject) -> float:
     """Share of test images answered wrongly by the average softmax of ten views."""
     images = subject.dataset.test
-    total = torch.zeros(len(images), len(subject.dataset.classes))
-    for pixels in ten_views(images.pixels, subject.dataset.preprocess):
-        total += _logits(subject, pixels).softmax(1)
-    return _error(total, images)
+    parts = [
+        torch.stack([_logits(subject, view).softmax(1) for view in ten_views(part, subject.dataset.preprocess)]).mean(0)
+        for part in in_parts(images.pixels)
+    ]
+    return _error(torch.cat(parts), images)
 
 
 def training_error(subject: Subject) -> float:
@@ -92,15 +116,43 @@ def column_colour_gap(subject: Subject) -> float:
     return abs(first - second)
 
 
+def off_centre_loss(subject: Subject) -> float:
+    """Error on the views cut from the four corners, on average, less the error on the centre view."""
+    images = in_memory(subject.dataset.test, TRAINING_SAMPLE)
+    views = ten_views(images.pixels, subject.dataset.preprocess)[:5]
+    errors = [_error(_logits(subject, view), images) for view in views]
+    centre = errors.pop(2)
+    return sum(errors) / len(errors) - centre
+
+
 def feature_purity(subject: Subject) -> float:
     """Share of the six nearest training images, by the last hidden layer, that are of the test image's class."""
-    hidden = nn.Sequential(*list(_network(subject).layers)[:-1])
-    return _purity(subject, lambda images: _answers(subject, images.pixels, hidden))
+    return _purity(subject, *subject.hidden)
 
 
 def pixel_purity(subject: Subject) -> float:
     """The same share by the raw pixels."""
-    return _purity(subject, lambda images: torch.from_numpy(images.pixels.reshape(len(images), -1)).float())
+    return _purity(subject, *subject.raw)
+
+
+def feature_codes_28(subject: Subject) -> float:
+    """The same share by the Hamming distance of 28-bit codes of the last hidden layer."""
+    return _code_purity(subject, *subject.hidden, SHORT)
+
+
+def feature_codes_256(subject: Subject) -> float:
+    """The same share by the Hamming distance of 256-bit codes of the last hidden layer."""
+    return _code_purity(subject, *subject.hidden, LONG)
+
+
+def pixel_codes_28(subject: Subject) -> float:
+    """The same share by the Hamming distance of 28-bit codes of the raw pixels."""
+    return _code_purity(subject, *subject.raw, SHORT)
+
+
+def pixel_codes_256(subject: Subject) -> float:
+    """The same share by the Hamming distance of 256-bit codes of the raw pixels."""
+    return _code_purity(subject, *subject.raw, LONG)
 
 
 MEASURES: dict[str, Measure] = {
@@ -114,8 +166,13 @@ MEASURES: dict[str, Measure] = {
         early_loss,
         epochs_to_target,
         column_colour_gap,
+        off_centre_loss,
         feature_purity,
         pixel_purity,
+        feature_codes_28,
+        feature_codes_256,
+        pixel_codes_28,
+        pixel_codes_256,
     )
 }
 
@@ -131,7 +188,8 @@ def _centre(subject: Subject, images: Images) -> Tensor:
 
 def _answers(subject: Subject, pixels: Pixels, network: nn.Module) -> Tensor:
     """What `network` gives for stored pixels uint8 [N, H, W, C], centre view."""
-    plain = Augmenter(torch.from_numpy(pixels), subject.dataset.preprocess, "none", torch.device("cpu")).plain
+    held = as_streamed(pixels) or torch.from_numpy(pixels)
+    plain = Augmenter(held, subject.dataset.preprocess, "none", torch.device("cpu")).plain
     return logits_of(network, plain, len(pixels), subject.run.config.machine.precision)
 
 
@@ -162,24 +220,30 @@ def _network(subject: Subject) -> Network:
 
 
 def _colourfulness(network: nn.Module) -> tuple[float, float]:
-    """Of each column, the mean over its filters of `1 - 3 |mean over channels|^2 / |w|^2`: 0 gray, 1 all colour."""
+    """The mean colourfulness of the filters of each column."""
     first = next(module for module in network.modules() if isinstance(module, ConvLayer))
-    weights = first.conv.weight.detach().double()
-    gray = weights.mean(1).square().sum((1, 2)) * weights.shape[1]
-    colour = 1 - gray / weights.square().sum((1, 2, 3))
+    colour = colourfulness(first.conv.weight.detach().numpy())
     half = len(colour) // 2
-    return colour[:half].mean().item(), colour[half:].mean().item()
+    return float(colour[:half].mean()), float(colour[half:].mean())
 
 
-def _purity(subject: Subject, features: Callable[[Images], Tensor]) -> float:
-    """Exact search by Euclidean distance for the first 2,000 test images."""
-    test, train = subject.dataset.test, subject.dataset.train
-    count = min(QUERIES, len(test))
-    queries = features(Images(test.pixels[:count], test.labels[:count]))
-    known, labels = features(train), torch.from_numpy(train.labels)
-    right = 0
-    for start in range(0, count, 200):
-        nearest = torch.cdist(queries[start : start + 200], known).topk(NEIGHBOURS, largest=False).indices
-        truth = torch.from_numpy(test.labels[start : start + 200])[:, None]
-        right += int((labels[nearest] == truth[: len(nearest)]).sum())
-    return right / (count * NEIGHBOURS)
+def _purity(subject: Subject, queries: Tensor, known: Tensor) -> float:
+    """Exact search by Euclidean distance."""
+    wanted, labels = _labels(subject)
+    known, right = known.float(), 0
+    for vectors, truth in zip(queries.float().split(200), wanted.split(200), strict=True):
+        nearest = torch.cdist(vectors, known).topk(NEIGHBOURS, largest=False).indices
+        right += int((labels[nearest] == truth[:, None]).sum())
+    return right / (len(queries) * NEIGHBOURS)
+
+
+def _code_purity(subject: Subject, queries: Tensor, known: Tensor, bits: int) -> float:
+    """Exact search by Hamming distance."""
+    wanted, labels = _labels(subject)
+    seed = subject.run.config.seed
+    return code_purity(queries, wanted, known, labels, bits=bits, seed=seed, neighbours=NEIGHBOURS)
+
+
+def _labels(subject: Subject) -> tuple[Tensor, Tensor]:
+    first, second = (torch.from_numpy(images.labels) for images in subject.retrieval)
+    return first, second

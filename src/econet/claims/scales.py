@@ -34,10 +34,10 @@ MINI = Scale(
     settings=MappingProxyType(
         {
             "width": 0.25,
-            "epochs": 24,
+            "epochs": 30,
             "batch_size": 128,
             "optimizer": "sgd",
-            "lr": 0.05,
+            "lr": 0.02,
             "weight_decay": 5e-4,
             "ema": 0.99,
             "label_smoothing": 0.0,

@@ -19,10 +19,11 @@ from econet.files import write_whole
 from econet.jobs.options import DataOptions, TrainOptions
 from econet.jobs.run_data import load, seen_by
 from econet.jobs.train import train
+from econet.runs.choices import ColourNoise
 from econet.runs.claim_records import Outcome
 from econet.runs.folder import Run
 from econet.runs.record import read_record, write_record
-from econet.runs.records import ColourNoise, Epoch
+from econet.runs.records import Epoch
 from econet.training.progress import Progress
 
 HOME = Path("runs") / "claims"
