@@ -8,6 +8,8 @@ from econet.report import claims_page
 from econet.report.charts.two_columns import two_columns
 from econet.runs.claim_records import ClaimRecord, Ran, Said
 
+RIVALS = "| data | model |"
+
 
 def claim(name="overlap_pool", **changes):
     told = {
@@ -44,7 +46,7 @@ def quoted():
 
 
 def test_the_table_gives_the_papers_figure_and_ours_with_its_interval():
-    text = claims_page.markdown([claim(), quoted()])
+    text = claims_page.markdown([claim(), quoted()], RIVALS)
     row = next(line for line in text.splitlines() if line.startswith("| [Overlapping"))
     assert "0.4 points, section 3.4" in row
     assert "-1.00 points" in row
@@ -54,20 +56,21 @@ def test_the_table_gives_the_papers_figure_and_ours_with_its_interval():
 
 
 def test_every_seeds_value_stands_on_the_page():
-    text = claims_page.markdown([claim()])
+    text = claims_page.markdown([claim()], RIVALS)
     assert "| no_overlap | 0.31 | 0.3 | 0.32 |" in text
     assert "30 minutes of training in all" in text
     assert "## Beyond the paper" not in text
-    beyond = claims_page.markdown([claim(beyond_paper=True)])
+    assert f"\n{RIVALS}\n" in text
+    beyond = claims_page.markdown([claim(beyond_paper=True)], RIVALS)
     assert "## Beyond the paper" in beyond
     assert "| seen, scaled down |" in beyond
 
 
 def test_other_units_are_not_called_points():
     nats = claim("bias_one", unit="nats", effect=-0.25, interval=(-0.3, -0.2), detectable_effect=0.1)
-    assert "-0.250 nats" in claims_page.markdown([nats])
+    assert "-0.250 nats" in claims_page.markdown([nats], RIVALS)
     times = claim("relu_vs_tanh", unit="times", effect=5.5, interval=(5.0, 6.0), detectable_effect=1.1)
-    assert "5.50 times" in claims_page.markdown([times])
+    assert "5.50 times" in claims_page.markdown([times], RIVALS)
 
 
 def test_the_figure_shows_what_was_measured_and_nothing_else():

@@ -12,8 +12,7 @@ from econet.cli.options import Named, Switch
 from econet.cli.terminal import Terminal
 from econet.errors import UserError
 from econet.jobs.options import DataOptions, TrainOptions, check_train_options
-from econet.runs.choices import ColourReading
-from econet.runs.records import ColourNoise
+from econet.runs.choices import ColourNoise, ColourReading
 
 if TYPE_CHECKING:
     from econet.data.dataset import Dataset
@@ -71,7 +70,7 @@ if TYPE_CHECKING:
 def train(terminal: Terminal, *, data: str | None, out: Path | None, resume: bool, **asked: Any) -> int:
     """Train one network and keep all of it in a run folder.
 
-    DATA is fashion-mnist, cifar10, cifar100 or a folder of class folders; with --resume it may be left out.
+    DATA is fashion-mnist, cifar10, cifar100, imagenet or a folder of class folders; with --resume it may be left out.
     """
     folder = output_folder(out, resume=resume, data=data or "", model=asked["model"])
     asked |= options.length(asked)
@@ -96,14 +95,15 @@ def train(terminal: Terminal, *, data: str | None, out: Path | None, resume: boo
 
     finished = run.finished
     terminal.result(
-        {"folder": str(folder), "config": run.config, "finished": finished},
+        {"folder": str(folder), "config": run.recorded, "finished": finished},
         human=lambda: [
             f"{folder}: validation accuracy {numbers.percent(finished.validation_accuracy)} "
             f"after {finished.epochs} epochs in {numbers.seconds(finished.seconds)}"
             + (", still improving" if finished.still_improving else "")
         ],
     )
-    terminal.note(f"next: econet export {folder} --int8")
+    following = "evaluate {}" if "handcrafted" in run.recorded.architecture else "export {} --int8"
+    terminal.note(f"next: econet {following.format(folder)}")
     return DONE
 
 
@@ -111,4 +111,4 @@ def _recorded(folder: Path, asked: dict[str, Any]) -> "Dataset":
     from econet.jobs.run_data import load_again
     from econet.runs.folder import open_run
 
-    return load_again(open_run(folder).config.data, data_dir=asked["data_dir"], skip_bad=asked["skip_bad"])
+    return load_again(open_run(folder).recorded.data, data_dir=asked["data_dir"], skip_bad=asked["skip_bad"])

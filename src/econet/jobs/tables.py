@@ -6,6 +6,7 @@ from statistics import fmean
 
 from econet.claims.catalog import CLAIMS
 from econet.files import write_text
+from econet.jobs import rivals
 from econet.jobs.recipes import read_recipe, recipe_names, recipes_folder, summary
 from econet.jobs.reproduce import result_path
 from econet.models import catalog
@@ -98,7 +99,7 @@ def pages() -> dict[Path, str]:
     made[folder / "alexnet.svg"] = f"{two_columns(_published())}\n"
     found = claims()
     if found:
-        made[folder / "paper.md"] = claims_page.markdown(found)
+        made[folder / "paper.md"] = claims_page.markdown(found, rivals.table())
         made[folder / claims_page.FIGURE] = f"{claims_page.figure(found)}\n"
     return made
 
