@@ -31,6 +31,8 @@ test-slow: $(VENV)/.dev
 bench: $(VENV)/.train
 	$(BIN)/python benchmarks/input_pipeline.py
 	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python benchmarks/image_stream.py
+	$(BIN)/python benchmarks/two_devices.py
 
 tables: $(VENV)/.train
 	$(BIN)/python -m econet.jobs.tables

@@ -12,13 +12,14 @@ from econet.version import __version__
 if TYPE_CHECKING:
     from econet import models
     from econet.deployment.predictor import Predictor
-    from econet.jobs.python import compare, export, load_data, train
+    from econet.jobs.python import compare, evaluate, export, load_data, train
 
-__all__ = ["Predictor", "UserError", "__version__", "compare", "export", "load_data", "models", "train"]
+__all__ = ["Predictor", "UserError", "__version__", "compare", "evaluate", "export", "load_data", "models", "train"]
 
 _WHERE = {
     "Predictor": "econet.deployment.predictor",
     "compare": "econet.jobs.python",
+    "evaluate": "econet.jobs.python",
     "export": "econet.jobs.python",
     "load_data": "econet.jobs.python",
     "train": "econet.jobs.python",

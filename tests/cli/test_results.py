@@ -236,7 +236,7 @@ def test_recipe_prints_the_published_figures(econet, monkeypatch, tmp_path):
         "shirts, seed 4: accuracy 93.5 % (93.0 % to 94.0 %), 77.8 K parameters, 5.90 M MACs, 95.9 KB, 119 µs\n"
     )
     ((name, seed, _), more) = asked[0]
-    assert (name, seed, more) == ("shirts", 4, {"folder": tmp_path, "record": True, "threads": None})
+    assert (name, seed, more) == ("shirts", 4, {"folder": tmp_path, "record": True, "threads": None, "data_dir": None})
 
 
 def test_recipe_alone_lists_the_recipes_there_are(econet):

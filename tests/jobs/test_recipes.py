@@ -51,7 +51,12 @@ teacher = "recipe:drawer-teacher#1"
 """
 TEACHER = RECIPE[: RECIPE.index('[[steps]]\ndo = "distil"')]
 # Input and classes of the data sets that recipes name.
-SHAPES = {"fashion-mnist": ((1, 28, 28), 10), "cifar10": ((3, 32, 32), 10), "cifar100": ((3, 32, 32), 100)}
+SHAPES = {
+    "fashion-mnist": ((1, 28, 28), 10),
+    "cifar10": ((3, 32, 32), 10),
+    "cifar100": ((3, 32, 32), 100),
+    "imagenet": ((3, 224, 224), 1000),
+}
 COMMITTED = recipe_names()
 
 

@@ -9,9 +9,19 @@ import torch
 
 from econet.errors import UserError
 from econet.models import architecture, catalog
+from econet.models.layers_2012 import LrnLayer
 from econet.models.network import Network
 
 SHAPES = ((1, 28, 28), (3, 32, 32), (3, 64, 64))
+# The full-size plan has nothing left of smaller pictures; a twentieth of its width keeps these tests quick.
+FULL_SIZE = (":paper", ":original_code")
+SMALLEST = 52
+SIZED = [
+    (name, shape)
+    for name in catalog.CATALOG
+    for shape in SHAPES
+    if shape[1] >= SMALLEST or not name.endswith(FULL_SIZE)
+]
 
 FACTORY = """
 from torch import nn
@@ -38,10 +48,14 @@ def own_model(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
-@pytest.mark.parametrize("name", catalog.CATALOG)
-@pytest.mark.parametrize("shape", SHAPES)
+def light(name: str) -> dict[str, float]:
+    """The switches that make a catalog model small enough to be built many times."""
+    return {"width": 0.05} if name.endswith(FULL_SIZE) else {}
+
+
+@pytest.mark.parametrize(("name", "shape"), SIZED)
 def test_every_network_gives_a_logit_a_class(name, shape):
-    network = catalog.build(name, input_shape=shape, classes=7).eval()
+    network = catalog.build(name, input_shape=shape, classes=7, **light(name)).eval()
     logits = network(torch.zeros(2, *shape))
     assert logits.shape == (2, 7)
     assert torch.isfinite(logits).all()
@@ -49,8 +63,9 @@ def test_every_network_gives_a_logit_a_class(name, shape):
 
 @pytest.mark.parametrize("name", catalog.CATALOG)
 def test_a_network_is_rebuilt_from_json_alone(name):
-    shape = (3, 32, 32)
-    recorded = catalog.architecture(name, shape, 10)
+    side = SMALLEST if name.endswith(FULL_SIZE) else 32
+    shape = (3, side, side)
+    recorded = catalog.architecture(name, shape, 10, **light(name))
     read_back = msgspec.json.decode(msgspec.json.encode(recorded))
     assert architecture.from_data(read_back) == architecture.from_data(recorded)
     networks = []
@@ -112,7 +127,7 @@ def test_lrn_is_a_switch_and_computes_the_papers_formula():
     assert kinds[0].count("lrn") == 0
     assert kinds[1].count("lrn") == 2
 
-    lrn = next(module for module in catalog.network(with_lrn).layers if isinstance(module, torch.nn.LocalResponseNorm))
+    lrn = next(module for module in catalog.network(with_lrn).layers if isinstance(module, LrnLayer))
     a = np.random.default_rng(0).normal(0, 30, 32)
     expected = [
         a[i] / (2 + 1e-4 * sum(a[j] ** 2 for j in range(max(0, i - 2), min(31, i + 2) + 1))) ** 0.75 for i in range(32)
@@ -167,7 +182,31 @@ def test_an_object_is_recorded_by_class_and_shapes_and_not_built_from_that():
 
 
 def test_one_builder_makes_every_catalog_network():
-    assert all(isinstance(catalog.build(name), Network) for name in catalog.CATALOG)
+    with torch.device("meta"):  # the published network at full size would take a quarter of a gigabyte each time
+        assert all(isinstance(catalog.build(name), Network) for name in catalog.CATALOG)
+
+
+@pytest.mark.parametrize(
+    ("name", "input_shape"),
+    [("alexnet:paper", (3, 224, 224)), ("alexnet:original_code", (3, 224, 224)), ("alexnet:mini", (3, 32, 32))],
+)
+def test_a_network_built_by_name_alone_takes_the_published_size(name, input_shape):
+    with torch.device("meta"):
+        assert catalog.build(name, classes=1000).architecture.input == input_shape
+
+
+@pytest.mark.parametrize("name", catalog.CATALOG)
+def test_the_networks_of_2012_and_no_others_take_raw_pixels(name):
+    side = SMALLEST if name.endswith(FULL_SIZE) else 32
+    recorded = catalog.architecture(name, (3, side, side), 10, **light(name))
+    assert catalog.takes_raw_pixels(recorded) == name.startswith(("alexnet:", "alexnet_towers:", "cuda_convnet:"))
+
+
+def test_the_mean_image_is_given_height_first_and_kept_channels_first():
+    network = catalog.build("cuda_convnet:18pct", input_shape=(3, 12, 14))
+    mean = np.arange(12 * 14 * 3, dtype=np.float32).reshape(12, 14, 3)
+    catalog.set_mean_image(network, mean)
+    np.testing.assert_array_equal(network.layers[0].mean.numpy(), mean.transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize("reference", [".x:f", ":f", "no_such_package:f", "json:no_such_function"])

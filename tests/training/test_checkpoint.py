@@ -9,7 +9,7 @@ from econet.errors import UserError
 from econet.models import catalog
 from econet.runs.folder import Run
 from econet.training.averaging import Average
-from econet.training.checkpoint import Counters, read_checkpoint, write_checkpoint
+from econet.training.checkpoint import Counters, read_checkpoint, state_of, write_checkpoint
 from econet.training.machine import placed
 from econet.training.optimizers import Optimizers
 
@@ -27,7 +27,7 @@ class State:
         self.average.update(0)
 
     def write(self, run: Run, counters: Counters) -> None:
-        write_checkpoint(run, self.network, self.average, self.optimizers, counters)
+        write_checkpoint(run, state_of(self.network, self.average, self.optimizers), counters)
 
     def read(self, run: Run) -> tuple[Counters, str | None] | None:
         return read_checkpoint(run, self.network, self.average, self.optimizers)

@@ -1,13 +1,11 @@
 """Two processes train as one: the same weights on both, the losses of a single one to rounding."""
 
-import os
-import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from loopback import launch
 from safetensors.numpy import load_file
 
 from econet.errors import UserError
@@ -17,30 +15,17 @@ from econet.runs.folder import Run
 from econet.training.progress import Silent
 
 PROGRAM = Path(__file__).with_name("parallel_training.py")
-LOOPBACK = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
 
 
-def launch(data: Path, folder: Path, *, processes: int, stop_at: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run parallel_training.py in so many processes, which find each other over the loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    place = ("--nnodes=1", "--master-addr=127.0.0.1", f"--master-port={port}")
-    torchrun = ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", *place] if processes > 1 else []
+def run(data: Path, folder: Path, *, processes: int, stop_at: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run parallel_training.py in so many processes."""
     folder.mkdir(exist_ok=True)
-    return subprocess.run(
-        [sys.executable, *torchrun, PROGRAM, data, folder, str(stop_at)],
-        env={**os.environ, **LOOPBACK},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return launch(PROGRAM, data, folder, stop_at, processes=processes)
 
 
 def test_two_processes_train_as_one(clothes_folder, tmp_path):
     for processes, name in ((1, "one"), (2, "two")):
-        done = launch(clothes_folder, tmp_path / name, processes=processes)
+        done = run(clothes_folder, tmp_path / name, processes=processes)
         assert done.returncode == 0, done.stderr
     single = load_file(tmp_path / "one" / "process-0.safetensors")
     first, second = (load_file(tmp_path / "two" / f"process-{rank}.safetensors") for rank in (0, 1))
@@ -58,12 +43,12 @@ def test_two_processes_train_as_one(clothes_folder, tmp_path):
 
 @pytest.mark.slow
 def test_a_signal_to_one_process_stops_both_and_the_resume_ends_with_the_same_bits(clothes_folder, tmp_path):
-    plain = launch(clothes_folder, tmp_path / "plain", processes=2)
+    plain = run(clothes_folder, tmp_path / "plain", processes=2)
     assert plain.returncode == 0, plain.stderr
-    stopped = launch(clothes_folder, tmp_path / "stopped", processes=2, stop_at=5)
+    stopped = run(clothes_folder, tmp_path / "stopped", processes=2, stop_at=5)
     assert stopped.returncode != 0
     assert {"process 0 stopped by 15", "process 1 stopped by 15"} <= set(stopped.stdout.splitlines()), stopped.stderr
-    resumed = launch(clothes_folder, tmp_path / "stopped", processes=2)
+    resumed = run(clothes_folder, tmp_path / "stopped", processes=2)
     assert resumed.returncode == 0, resumed.stderr
     weights = [Run(tmp_path / name / "run").weights_path.read_bytes() for name in ("plain", "stopped")]
     assert weights[0] == weights[1]

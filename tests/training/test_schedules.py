@@ -43,3 +43,18 @@ def test_a_plateau_lowers_the_rate_three_times_at_most():
     for _ in range(50):
         plateau.see(0.1)
     assert plateau.lowerings == 3
+
+
+def test_the_marks_of_the_original_schedule_are_its_epochs_to_the_step():
+    """Net 145: a tenth of the rate from epochs 25, 51 and 79 on, of 91."""
+    per_epoch = 11
+    marks = tuple(epoch / 91 for epoch in (25, 51, 79))
+    rates = [0.01 * factor("steps", step, 91 * per_epoch, marks=marks) for step in range(91 * per_epoch)]
+    by_epoch = [sorted(set(rates[start : start + per_epoch])) for start in range(0, len(rates), per_epoch)]
+    assert all(len(inside) == 1 for inside in by_epoch)
+    expected = [0.01] * 25 + [1e-3] * 26 + [1e-4] * 28 + [1e-5] * 12
+    assert [inside[0] for inside in by_epoch] == pytest.approx(expected)
+
+
+def test_no_marks_leave_the_rate_alone():
+    assert {factor("steps", step, STEPS, marks=()) for step in range(STEPS)} == {1.0}

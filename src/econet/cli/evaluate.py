@@ -1,27 +1,32 @@
-"""`econet evaluate`: how good a file is on images it never learned from."""
+"""`econet evaluate`: how good a file, or several together, are on images they never learned from."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from econet.cli import options
 from econet.cli.ending import DONE
+from econet.cli.folders import output_folder
 from econet.cli.targets import target as find_target
 from econet.cli.terminal import Terminal, table
+from econet.errors import UserError
 from econet.jobs.options import DataOptions
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from econet.runs.artifact_records import Evaluation
+    from econet.runs.artifact_records import Ensemble, Evaluation
+
+    Parts = list[RenderableType]
 
 _CLASSES_SHOWN = 12
 _CONFUSIONS_SHOWN = 5
 
 
 @options.command(example="econet evaluate runs/shirts --data fashion-mnist")
-@click.argument("target", metavar="RUN|FILE|ZOO")
+@click.argument("targets", metavar="RUN|FILE|ZOO...", nargs=-1, required=True)
 @options.together(
     click.option("--data", metavar="DATA", help="Images to read [default: those the run was made with]."),
     click.option(
@@ -31,42 +36,117 @@ _CONFUSIONS_SHOWN = 5
         show_default=True,
         help="Which part of them. Each read of the test images is counted.",
     ),
+    click.option(
+        "--views",
+        type=options.Named("views", "centre", "ten"),
+        default="centre",
+        show_default=True,
+        help="One view of a picture, or ten whose probabilities are averaged: corners, centre, mirrored.",
+    ),
+    click.option(
+        "--ensemble",
+        type=options.Named("ensemble", "equal", "tuned"),
+        help="Average the probabilities of several: with equal weights, or with weights tuned on validation.",
+    ),
+    options.path_option("--out", "Where an ensemble's record is written [default: runs/<data>-ensemble-<time>]."),
     options.data_dir_option,
     click.option("--download", is_flag=True, help="Fetch a known data set that is not on this machine."),
     click.option("--skip-bad", is_flag=True, help="Set files that cannot be decoded aside and go on."),
 )
-def evaluate(
-    terminal: Terminal,
-    *,
-    target: str,
-    data: str | None,
-    split: str,
-    data_dir: Path | None,
-    download: bool,
-    skip_bad: bool,
-) -> int:
+def evaluate(terminal: Terminal, *, targets: tuple[str, ...], data: str | None, **asked: Any) -> int:
     """Measure accuracy on images the network never learned from.
 
-    For every file of a run, or for one file: accuracy with its interval, each class, calibration, confusions.
+    For every file of a run, or for one file: accuracy with its interval, each class, calibration, confusions. Several
+    are measured one after the other, or with --ensemble together.
     """
-    found = find_target(target)
-    asked = None if data is None else DataOptions(data, data_dir=data_dir, download=download, skip_bad=skip_bad)
+    found = [find_target(word) for word in targets]
+    images = None if data is None else options.settings(DataOptions, asked, source=data)
+    if asked["ensemble"] is not None:
+        return _together(terminal, found, images, asked)
+    if asked["out"] is not None:
+        raise UserError("--out was given without --ensemble", "records lie beside their files", "leave --out away")
 
     from econet.jobs.evaluate import evaluate as job
 
-    part = "test" if split == "test" else "validation"
-    evaluations = job(found, asked, part, terminal.progress(), data_dir=data_dir)
-    terminal.result({"evaluations": evaluations}, human=lambda: _shown(evaluations))
+    progress = terminal.progress()
+    done = [
+        job(path, images, asked["split"], progress, data_dir=asked["data_dir"], views=asked["views"]) for path in found
+    ]
+    terminal.result({"evaluations": _records(targets, done)}, human=lambda: _each_shown(targets, done))
     return DONE
 
 
-def _shown(evaluations: "list[Evaluation]") -> "list[RenderableType]":
-    first = evaluations[0].data
-    read = f"{first.images:,} {first.split} images of {first.name}"
-    reads = max(evaluation.test_reads for evaluation in evaluations)
-    if first.split == "test":
-        read += f", test read {reads}"
-    return [read, "", _summary(evaluations), "", _classes(evaluations), "", *_confusions(evaluations[-1])]
+def _together(terminal: Terminal, targets: list[Path], images: DataOptions | None, asked: dict[str, Any]) -> int:
+    """Evaluate the average of several, in a folder of its own."""
+    from econet.jobs.ensemble import Asked, evaluate_ensemble, source_of
+
+    folder = output_folder(asked["out"], resume=False, data=source_of(targets, images), model="ensemble")
+    terminal.note(f"writing {folder}")
+    wanted = Asked(asked["split"], asked["views"], asked["ensemble"])
+    one = evaluate_ensemble(targets, images, wanted, folder, terminal.progress(), data_dir=asked["data_dir"])
+    terminal.result({"evaluations": [one], "folder": str(folder)}, human=lambda: _shown([one]))
+    return DONE
+
+
+def _records(targets: Sequence[str], done: "list[list[Evaluation]]") -> list[dict[str, Any]]:
+    """The records in order, each with what was named to get it."""
+    import msgspec
+
+    pairs = zip(targets, done, strict=True)
+    return [{"target": word, **msgspec.to_builtins(each)} for word, evaluations in pairs for each in evaluations]
+
+
+def _each_shown(targets: Sequence[str], done: "list[list[Evaluation]]") -> "Parts":
+    """One target at length; of several the figures alone, under the name of each."""
+    if len(done) == 1:
+        return _shown(done[0])
+    parts: Parts = []
+    for word, evaluations in zip(targets, done, strict=True):
+        parts += [f"{word}: {_read(evaluations)}", "", _summary(evaluations), ""]
+    return parts[:-1]
+
+
+def _shown(evaluations: "list[Evaluation]") -> "Parts":
+    parts: Parts = [_read(evaluations), "", _summary(evaluations), ""]
+    for each in evaluations:
+        if each.ensemble is not None:
+            parts += [*_members(each.ensemble), ""]
+        if each.accuracy_ties_shared not in (None, each.accuracy):
+            parts += [_ties(each), ""]
+    return [*parts, _classes(evaluations), "", *_confusions(evaluations[-1])]
+
+
+def _read(evaluations: "list[Evaluation]") -> str:
+    """Which images were read, how, and how often before."""
+    first = evaluations[0]
+    read = f"{first.data.images:,} {first.data.split} images of {first.data.name}"
+    if first.views == "ten":
+        read += ", ten views of each"
+    if first.data.split == "test":
+        read += f", test read {max(evaluation.test_reads for evaluation in evaluations)}"
+    return read
+
+
+def _ties(evaluation: "Evaluation") -> str:
+    from econet.report import numbers
+
+    shared = numbers.percent(evaluation.accuracy_ties_shared or 0.0, 2)
+    return (
+        f"{evaluation.subject}: some images have several most probable classes; shared among them, {shared} are right"
+    )
+
+
+def _members(ensemble: "Ensemble") -> "Parts":
+    """The members with their weights, and what the weights were found by."""
+    from econet.report import numbers
+
+    rows = [[each.file, f"{each.weight:.2f}", numbers.percent(each.accuracy, 2)] for each in ensemble.members]
+    shown: Parts = [table(["Member", "Weight", "Alone"], rows)]
+    search = ensemble.search
+    if search is not None:
+        tuned, equal = (numbers.percent(share, 2) for share in (search.accuracy, search.accuracy_equal))
+        shown += ["", f"weights found on {search.images:,} validation images: {tuned} there, with equal ones {equal}"]
+    return shown
 
 
 def _summary(evaluations: "list[Evaluation]") -> "RenderableType":

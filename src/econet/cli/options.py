@@ -1,16 +1,18 @@
 """Options shared by the commands: one declaration each, so that a word means the same everywhere."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args
 
 import click
 
 from econet.cli.terminal import Terminal
 from econet.errors import UserError, unknown_name
 from econet.jobs.duration import parse_duration
+from econet.runs.choices import Augment, OptimizerName, ScheduleName
 
 DEFAULT_TIME_S = 300.0
 
@@ -41,6 +43,24 @@ class Named(click.Choice[str]):
         if value not in self.choices:
             raise unknown_name(self.kind, str(value), self.choices)
         return str(value)
+
+
+class Switch(click.ParamType[tuple[str, Any]]):
+    """`name=value`: a model's switch, its value read as true, false, a number or a word."""
+
+    name = "switch"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+        """(name, value) of the text given. Raises UserError where it is not of that form."""
+        if isinstance(value, tuple):
+            return cast("tuple[str, Any]", value)
+        name, equals, text = str(value).partition("=")
+        if not name or not equals:
+            raise UserError(f"--switch {value} cannot be read", "it reads NAME=VALUE", "--switch lrn=false")
+        try:
+            return name, json.loads(text)
+        except ValueError:
+            return name, text
 
 
 def command(example: str) -> Callable[[Callback], click.Command]:
@@ -114,6 +134,7 @@ data_options = together(
     data_dir_option,
     click.option("--download", is_flag=True, help="Fetch a known data set that is not on this machine."),
     click.option("--image-size", type=int, metavar="N", help="Side of the square images, in pixels."),
+    click.option("--crop-from", type=int, metavar="N", help="Keep pictures of N pixels and crop --image-size of them."),
     click.option("--resize", type=Named("resize", "stretch", "shorter-side"), help="How photos become square."),
     click.option(
         "--validation",
@@ -135,12 +156,12 @@ training_options = together(
     click.option("--batch-size", type=int, metavar="N", help="Images in a step [default: the model's own]."),
     click.option(
         "--optimizer",
-        type=Named("optimizer", "sgd", "adamw", "muon"),
+        type=Named("optimizer", *get_args(OptimizerName)),
         help="How weights move [default: the model's own].",
     ),
     click.option(
         "--schedule",
-        type=Named("schedule", "one-cycle", "cosine", "steps", "plateau"),
+        type=Named("schedule", *get_args(ScheduleName)),
         default="one-cycle",
         show_default=True,
         help="How the learning rate moves.",
@@ -148,7 +169,7 @@ training_options = together(
     click.option("--lr", type=float, metavar="F", help="Highest learning rate [default: the model's own]."),
     click.option(
         "--augment",
-        type=Named("augment", "none", "light", "standard", "strong"),
+        type=Named("augment", *get_args(Augment)),
         default="light",
         show_default=True,
         help="How training images are varied.",

@@ -21,11 +21,20 @@ if TYPE_CHECKING:
     options.seed_option,
     click.option("--record", is_flag=True, help="Keep the result among the published ones, whatever it says."),
     options.path_option("--out", "Where everything is written [default: runs/recipes/<name>/seed-<N>]."),
+    options.data_dir_option,
     options.threads_option,
     click.option("--ship", is_flag=True, help="Put the median recorded seed's file into the zoo; trains nothing."),
 )
 def recipe(
-    terminal: Terminal, *, name: str | None, seed: int, record: bool, out: Path | None, threads: int | None, ship: bool
+    terminal: Terminal,
+    *,
+    name: str | None,
+    seed: int,
+    record: bool,
+    out: Path | None,
+    data_dir: Path | None,
+    threads: int | None,
+    ship: bool,
 ) -> int:
     """Make a published result again.
 
@@ -40,7 +49,7 @@ def recipe(
 
     from econet.jobs.recipes import run_recipe
 
-    result = run_recipe(name, seed, terminal.progress(), folder=out, record=record, threads=threads)
+    result = run_recipe(name, seed, terminal.progress(), folder=out, record=record, threads=threads, data_dir=data_dir)
     terminal.resume = None
     terminal.result(result, human=lambda: [_figures(name, seed, result)])
     return DONE

@@ -7,10 +7,12 @@ from rich.table import Table
 from rich.text import Text
 
 from econet.cli.curve import curve
+from econet.cli.handcrafted_screen import handcrafted_screen
 from econet.cli.terminal import table
 from econet.report import numbers
 from econet.runs.artifact_records import Benchmark, Evaluation, Export
 from econet.runs.folder import Run
+from econet.runs.handcrafted_records import HandcraftedConfig
 from econet.runs.record import Record, read_record
 from econet.runs.records import Epoch, RunConfig
 
@@ -33,7 +35,9 @@ def records_of(artifact: Path) -> dict[str, Record | None]:
 
 def screen(run: Run) -> "list[RenderableType]":
     """The run in one screen. Raises UserError where a record of it is damaged."""
-    config, history = run.config, run.history
+    config, history = run.recorded, run.history
+    if isinstance(config, HandcraftedConfig):
+        return handcrafted_screen(run, config)
     parts: list[RenderableType] = [_facts(run, config)]
     if history:
         parts += ["", *_history(history, config.plan.epochs)]

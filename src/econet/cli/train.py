@@ -1,16 +1,18 @@
 """`econet train`: one network, one run folder."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from econet.cli import options
 from econet.cli.ending import DONE
 from econet.cli.folders import output_folder, resume_command
+from econet.cli.options import Named, Switch
 from econet.cli.terminal import Terminal
 from econet.errors import UserError
 from econet.jobs.options import DataOptions, TrainOptions, check_train_options
+from econet.runs.choices import ColourNoise, ColourReading
 
 if TYPE_CHECKING:
     from econet.data.dataset import Dataset
@@ -31,11 +33,27 @@ if TYPE_CHECKING:
     ),
     click.option("--from", "start", type=click.Path(path_type=Path), metavar="RUN", help="Start from a run's weights."),
     click.option("--width", type=float, metavar="F", help="Width of the network [default: the model's own]."),
+    click.option(
+        "--switch",
+        "switches",
+        type=Switch(),
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A switch of the model, such as lrn=false; may be given several times.",
+    ),
 )
 @options.length_options
 @options.folder_options
 @options.training_options
 @options.together(
+    click.option(
+        "--bias-lr", type=float, metavar="F", help="Rate of the biases, which no schedule moves [default: as --lr]."
+    ),
+    click.option(
+        "--colour-noise",
+        type=Named("reading", *get_args(ColourReading)),
+        help="Noise along the pixels' principal colours [default: none].",
+    ),
     click.option(
         "--weight-decay", type=float, metavar="F", help="Pull of the weights to zero [default: the model's own]."
     ),
@@ -52,10 +70,13 @@ if TYPE_CHECKING:
 def train(terminal: Terminal, *, data: str | None, out: Path | None, resume: bool, **asked: Any) -> int:
     """Train one network and keep all of it in a run folder.
 
-    DATA is fashion-mnist, cifar10, cifar100 or a folder of class folders; with --resume it may be left out.
+    DATA is fashion-mnist, cifar10, cifar100, imagenet or a folder of class folders; with --resume it may be left out.
     """
     folder = output_folder(out, resume=resume, data=data or "", model=asked["model"])
     asked |= options.length(asked)
+    asked["switches"] = dict(asked["switches"])
+    if asked["colour_noise"] is not None:
+        asked["colour_noise"] = ColourNoise(reading=asked["colour_noise"])
     wanted = options.settings(TrainOptions, asked)
     check_train_options(wanted)
     if data is None and not resume:
@@ -74,14 +95,15 @@ def train(terminal: Terminal, *, data: str | None, out: Path | None, resume: boo
 
     finished = run.finished
     terminal.result(
-        {"folder": str(folder), "config": run.config, "finished": finished},
+        {"folder": str(folder), "config": run.recorded, "finished": finished},
         human=lambda: [
             f"{folder}: validation accuracy {numbers.percent(finished.validation_accuracy)} "
             f"after {finished.epochs} epochs in {numbers.seconds(finished.seconds)}"
             + (", still improving" if finished.still_improving else "")
         ],
     )
-    terminal.note(f"next: econet export {folder} --int8")
+    following = "evaluate {}" if "handcrafted" in run.recorded.architecture else "export {} --int8"
+    terminal.note(f"next: econet {following.format(folder)}")
     return DONE
 
 
@@ -89,4 +111,4 @@ def _recorded(folder: Path, asked: dict[str, Any]) -> "Dataset":
     from econet.jobs.run_data import load_again
     from econet.runs.folder import open_run
 
-    return load_again(open_run(folder).config.data, data_dir=asked["data_dir"], skip_bad=asked["skip_bad"])
+    return load_again(open_run(folder).recorded.data, data_dir=asked["data_dir"], skip_bad=asked["skip_bad"])

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from econet.data.pixel_statistics import PixelStatistics
+from econet.data.split import Indices
 from econet.images.preprocess import Pixels, Preprocess
 
 
@@ -22,6 +24,11 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def take(self, positions: Indices) -> "Images":
+        """Those at `positions`, in that order."""
+        files = tuple(self.files[position] for position in positions) if self.files else ()
+        return Images(self.pixels[positions], self.labels[positions], files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,8 @@ class Dataset:
 
     `fingerprint` is the SHA-256 over classes, splits, labels and pixels: two data sets with the same one are
     the same data, split the same way. `source` is what the user typed; `name` is short enough for a folder.
+    `beyond` is the gray level of what lies beyond a picture's edge; None: the preprocessing's offset.
+    `statistics` are there for streamed pictures, whose `pixels` decode when indexed (`data.stream`), else None.
     """
 
     name: str
@@ -56,3 +65,5 @@ class Dataset:
     validation_fraction: float
     listing: tuple[FileLine, ...] = ()
     warnings: tuple[str, ...] = ()
+    statistics: PixelStatistics | None = None
+    beyond: int | None = None

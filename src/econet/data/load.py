@@ -7,19 +7,24 @@ from typing import Literal, cast
 from msgspec import structs
 
 from econet.data.dataset import Dataset, FileLine, Images
+from econet.data.load_streamed import streamed_dataset
 from econet.data.sources.cifar import CIFAR10, CIFAR100, cifar
-from econet.data.sources.folder import photo_folder
+from econet.data.sources.folder import ListedFolder, files_alone, list_folder, photo_folder
 from econet.data.sources.idx import fashion_mnist
+from econet.data.sources.imagenet import NAME as IMAGENET
+from econet.data.sources.imagenet import find_imagenet, imagenet, is_imagenet
+from econet.data.sources.listed import FileSource
 from econet.data.sources.photo_files import printable
 from econet.data.sources.source import Source
-from econet.data.split import Indices, stratified
-from econet.data.store import check_memory, fingerprint, normalisation, resize_all
+from econet.data.split import divided
+from econet.data.store import check_memory, fingerprint, fits_memory, normalisation, resize_all
 from econet.errors import UserError, unknown_name
 from econet.images.preprocess import Preprocess
 
-NAMES = ("fashion-mnist", "cifar10", "cifar100")
+NAMES = ("fashion-mnist", "cifar10", "cifar100", IMAGENET)
 FOLDER_SIZE = 64
-TEST_SHARE = 0.15
+# Krizhevsky et al. 2012, sections 2 and 4.1: crops of 224 out of pictures of 256.
+IMAGENET_SIZE, IMAGENET_STORE = 224, 256
 
 Resize = Literal["stretch", "shorter-side"]
 
@@ -30,25 +35,38 @@ def load_data(
     data_dir: Path | None = None,
     download: bool = False,
     image_size: int | None = None,
+    crop_from: int | None = None,
     resize: str | None = None,
     validation: float = 0.1,
     seed: int = 0,
     skip_bad: bool = False,
 ) -> Dataset:
-    """Load `fashion-mnist`, `cifar10`, `cifar100` or a folder of class folders (`./cifar10` where names collide).
+    """Load `fashion-mnist`, `cifar10`, `cifar100`, `imagenet`, or a folder of class folders (`./cifar10` if in doubt).
 
-    `image_size` is the side of the network's square input in pixels: 8 to 1024, by default the set's own, and 64
-    for folders. `validation` is the share of the training pictures held out (0 < share <= 0.5) where the source
-    has no validation of its own; a folder without test/ also gives 15 % of its pictures to test. `seed` decides
-    both. Raises UserError for whatever a person can put right.
+    `image_size` is the side of the network's square input in pixels: 8 to 1024, by default the set's own, 224 (out of
+    256) for ILSVRC, and 64 for folders. `crop_from` keeps pictures of that side, larger than `image_size`: training
+    crops at random out of them, evaluation takes the centre. `validation` is the share of the training pictures held
+    out (0 < share <= 0.5) where the source has no validation of its own; a folder without test/ also gives 15 % of its
+    pictures to test. `seed` decides both. ILSVRC, and a folder too large for memory, stays on disk and is decoded when
+    it is needed (`data.stream`). Raises UserError for whatever a person can put right.
     """
-    _check(image_size, resize, validation, seed)
-    found, preprocess = _read(source, data_dir, download, image_size, _checked_resize(resize), skip_bad)
-    train, held, test = _split(found, validation, seed)
+    _check(image_size, crop_from, validation, seed)
+    name = source if source in NAMES else printable(Path(source).resolve().name) or "folder"
+    chosen = _checked_resize(resize)
+    if source not in NAMES or source == IMAGENET:
+        files, preprocess = _left_on_disk(source, data_dir, image_size, crop_from, chosen)
+        if isinstance(files, FileSource):
+            return streamed_dataset(
+                files, preprocess, name=name, source=source, validation=validation, seed=seed, skip_bad=skip_bad
+            )
+        found = photo_folder(files, preprocess, skip_bad=skip_bad)
+    else:
+        found, preprocess = _read(source, data_dir, download, image_size, crop_from, chosen or "stretch")
+    train, held, test = divided(found.train, found.validation, found.test, validation, seed, found.classes)
     train, held, test = (resize_all(part, preprocess) for part in (train, held, test))
     offset, scale = normalisation(train.pixels)
     return Dataset(
-        name=source if source in NAMES else printable(Path(source).resolve().name) or "folder",
+        name=name,
         source=source,
         train=train,
         validation=held,
@@ -63,10 +81,20 @@ def load_data(
     )
 
 
-def _check(image_size: int | None, resize: str | None, validation: float, seed: int) -> None:
+def _check(image_size: int | None, crop_from: int | None, validation: float, seed: int) -> None:
     if image_size is not None and not 8 <= image_size <= 1024:
         raise UserError(
             f"image size {image_size} is out of range", "EcoNet takes 8 to 1024 pixels a side", "--image-size 64"
+        )
+    if crop_from is not None and image_size is None:
+        raise UserError(
+            "--crop-from was given without --image-size", "the side of the crops is missing", "--image-size 224"
+        )
+    if crop_from is not None and image_size is not None and not image_size <= crop_from <= 1024:
+        raise UserError(
+            f"pictures of {crop_from} pixels cannot be cropped to {image_size}",
+            "--crop-from is the side of the pictures that are kept, up to 1024, and --image-size the side of the crops",
+            "--crop-from 256 --image-size 224",
         )
     if not 0 < validation <= 0.5:
         raise UserError(
@@ -78,27 +106,49 @@ def _check(image_size: int | None, resize: str | None, validation: float, seed: 
         raise UserError(f"seed {seed} is negative", "a seed is a whole number from 0", "--seed 0")
 
 
-def _checked_resize(resize: str | None) -> Resize:
+def _checked_resize(resize: str | None) -> Resize | None:
     if resize not in {None, "stretch", "shorter-side"}:
         raise unknown_name("resize", str(resize), ("stretch", "shorter-side"))
-    return cast("Resize", resize or "stretch")
+    return cast("Resize | None", resize)
+
+
+def _left_on_disk(
+    source: str, data_dir: Path | None, image_size: int | None, crop_from: int | None, resize: Resize | None
+) -> tuple[FileSource | ListedFolder, Preprocess]:
+    """The photos that `source` names, none of them decoded yet, and their preprocessing but for offset and scale.
+
+    A FileSource stays on disk: ILSVRC, and whatever else is too large for memory.
+    """
+    folder = find_imagenet(data_dir) if source == IMAGENET else _folder(source)
+    if is_imagenet(folder):
+        side = image_size or IMAGENET_SIZE
+        kept = crop_from or image_size or IMAGENET_STORE
+        return imagenet(folder), _preprocess(side, kept, 3, resize or "shorter-side")
+    side = image_size or FOLDER_SIZE
+    preprocess = _preprocess(side, crop_from or side, 3, resize or "stretch")
+    listed = list_folder(folder)
+    in_memory = fits_memory(len(listed), preprocess.resize_size, preprocess.channels)
+    return (listed if in_memory else files_alone(listed)), preprocess
 
 
 def _read(
-    source: str, data_dir: Path | None, download: bool, image_size: int | None, resize: Resize, skip_bad: bool
+    source: str,
+    data_dir: Path | None,
+    download: bool,
+    image_size: int | None,
+    crop_from: int | None,
+    resize: Resize,
 ) -> tuple[Source, Preprocess]:
-    """The source as found, and its preprocessing but for offset and scale."""
-    if source not in NAMES:
-        preprocess = _preprocess(image_size or FOLDER_SIZE, 3, resize)
-        return photo_folder(_folder(source), preprocess, skip_bad=skip_bad), preprocess
+    """A set of small pictures as found, and its preprocessing but for offset and scale."""
     if source == "fashion-mnist":
         found = fashion_mnist(data_dir)
     else:
         found = cifar(CIFAR10 if source == "cifar10" else CIFAR100, data_dir, download=download)
     side, channels = found.train.pixels.shape[1], found.train.pixels.shape[3]
     wanted = image_size or side
-    check_memory(len(found.train), (wanted, wanted), channels)
-    return found, _preprocess(wanted, 1 if channels == 1 else 3, "none" if wanted == side else resize)
+    kept = crop_from or wanted
+    check_memory(len(found.train), (kept, kept), channels)
+    return found, _preprocess(wanted, kept, 1 if channels == 1 else 3, "none" if kept == side else resize)
 
 
 def _folder(source: str) -> Path:
@@ -122,26 +172,18 @@ def _folder(source: str) -> Path:
     raise UserError(error.what, f"it is no data set EcoNet knows, and no folder {source}/ lies here", error.remedy)
 
 
-def _preprocess(side: int, channels: Literal[1, 3], resize: Literal["none", "stretch", "shorter-side"]) -> Preprocess:
-    size = (side, side)
-    return Preprocess(image_size=size, channels=channels, resize=resize, resize_size=size, offset=0, scale=1.0)
-
-
-def _split(found: Source, validation: float, seed: int) -> tuple[Images, Images, Images]:
-    """(train, validation, test): what the source brings stays as it is, the rest is held out of training."""
-    train, held, test = found.train, found.validation, found.test
-    if test is None:
-        kept, out = stratified(train.labels, TEST_SHARE, seed, "test", found.classes)
-        train, test = _take(train, kept), _take(train, out)
-    if held is None:
-        kept, out = stratified(train.labels, validation, seed, "validation", found.classes)
-        train, held = _take(train, kept), _take(train, out)
-    return train, held, test
-
-
-def _take(images: Images, positions: Indices) -> Images:
-    files = tuple(images.files[position] for position in positions) if images.files else ()
-    return Images(images.pixels[positions], images.labels[positions], files)
+def _preprocess(
+    side: int, kept: int, channels: Literal[1, 3], resize: Literal["none", "stretch", "shorter-side"]
+) -> Preprocess:
+    return Preprocess(
+        image_size=(side, side),
+        channels=channels,
+        resize=resize,
+        resize_size=(kept, kept),
+        crop="none" if side == kept else "centre",
+        offset=0,
+        scale=1.0,
+    )
 
 
 def _relabelled(found: Source, train: Images, held: Images, test: Images) -> tuple[FileLine, ...]:

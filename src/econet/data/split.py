@@ -1,5 +1,7 @@
 """The split: a share of every class held out, by the seed alone."""
 
+from typing import Protocol, Self, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,6 +9,42 @@ from econet.errors import UserError
 from econet.statistics.streams import stream_seed
 
 Indices = NDArray[np.intp]
+
+# What a source without pictures for it gives to test.
+TEST_SHARE = 0.15
+
+
+class Labelled(Protocol):
+    """Pictures of one split, in memory or as files."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The class of each, [N]."""
+        ...
+
+    def take(self, positions: Indices) -> Self:
+        """Those at `positions`, in that order."""
+        ...
+
+
+Part = TypeVar("Part", bound=Labelled)
+
+
+def divided(
+    train: Part, held: Part | None, test: Part | None, validation: float, seed: int, classes: tuple[str, ...]
+) -> tuple[Part, Part, Part]:
+    """(train, validation, test): what the source brings stays as it is, the rest is held out of training.
+
+    `validation` is the share of the training pictures that is held out where `held` is None.
+    Raises UserError where a class has too few pictures for it.
+    """
+    if test is None:
+        kept, out = stratified(train.labels, TEST_SHARE, seed, "test", classes)
+        train, test = train.take(kept), train.take(out)
+    if held is None:
+        kept, out = stratified(train.labels, validation, seed, "validation", classes)
+        train, held = train.take(kept), train.take(out)
+    return train, held, test
 
 
 def stratified(
@@ -18,7 +56,7 @@ def stratified(
     `purpose` ("validation", "test") names the random stream under `split`. Raises UserError where a class has a
     single picture, which cannot lie on both sides.
     """
-    order = _shuffled(len(labels), stream_seed(seed, "split", purpose))
+    order = shuffled(len(labels), stream_seed(seed, "split", purpose))
     held: list[Indices] = []
     for label in np.unique(labels):
         members = order[labels[order] == label]
@@ -33,6 +71,6 @@ def stratified(
     return np.setdiff1d(np.arange(len(labels)), out), out
 
 
-def _shuffled(count: int, seed: int) -> Indices:
+def shuffled(count: int, seed: int) -> Indices:
     """A permutation from PCG64's raw words, which NumPy promises to keep; `permutation` may change."""
     return np.argsort(np.random.PCG64(seed).random_raw(count), kind="stable")

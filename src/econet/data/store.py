@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from econet.data.dataset import Images
+from econet.data.pixel_statistics import offset_and_scale
 from econet.errors import UserError
-from econet.images.preprocess import Pixels, Preprocess, resized
+from econet.images.preprocess import Pixels, Preprocess, cropped, resized
 
 _CHUNK = 1024
 
@@ -35,16 +37,18 @@ def normalisation(pixels: Pixels) -> tuple[int, float]:
     counts = np.zeros(256, np.int64)
     for start in range(0, len(pixels), _CHUNK):
         counts += np.bincount(pixels[start : start + _CHUNK].reshape(-1), minlength=256)
-    levels, total = np.arange(256), int(counts.sum())
-    mean = float((counts * levels).sum() / total)
-    deviation = float(np.sqrt((counts * (levels - mean) ** 2).sum() / total))
-    if deviation == 0:
-        raise UserError(
-            "all training pictures are one single colour",
-            f"every pixel is {mean:.0f}",
-            "check that these are the files you meant",
-        )
-    return round(mean), 1 / deviation
+    return offset_and_scale(counts)
+
+
+def mean_image(pixels: Pixels, preprocess: Preprocess) -> NDArray[np.float32]:
+    """The mean over training pictures uint8 [N, H, W, C] of every pixel of the central view: float32 [h, w, C].
+
+    Always of the centre, whatever crop it is later taken from: so does the 2012 code (its data_mean_crop).
+    """
+    total = np.zeros(cropped(pixels[:1], preprocess).shape[1:], np.float64)
+    for start in range(0, len(pixels), _CHUNK):
+        total += cropped(pixels[start : start + _CHUNK], preprocess).sum(0, dtype=np.float64)
+    return (total / len(pixels)).astype(np.float32)
 
 
 def fingerprint(classes: Iterable[str], splits: Iterable[Images]) -> str:
@@ -59,11 +63,23 @@ def fingerprint(classes: Iterable[str], splits: Iterable[Images]) -> str:
 
 def check_memory(count: int, size: tuple[int, int], channels: int) -> None:
     """Raise UserError where `count` pictures and their two augmented copies would not fit into this machine."""
-    needed = 3 * count * size[0] * size[1] * channels
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > 0.8 * memory:
+    if not fits_memory(count, size, channels):
+        needed, memory = _needed(count, size, channels), _memory()
         raise UserError(
             f"{count:,} pictures of {size[0]} x {size[1]} need {needed / 1e9:.1f} GB of memory",
             f"they are held whole, with augmented copies, and this machine has {memory / 1e9:.1f} GB",
             "a smaller --image-size",
         )
+
+
+def fits_memory(count: int, size: tuple[int, int], channels: int) -> bool:
+    """Whether `count` pictures and their two augmented copies fit into four fifths of this machine's memory."""
+    return _needed(count, size, channels) <= 0.8 * _memory()
+
+
+def _needed(count: int, size: tuple[int, int], channels: int) -> int:
+    return 3 * count * size[0] * size[1] * channels
+
+
+def _memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,5 +1,6 @@
 """Counting an artifact from its own graph: MACs, parameters and the layers to look at. No torch."""
 
+import itertools
 import math
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ __all__ = ["LayerKind", "LayerSummary", "baked_scaling", "layers", "macs", "para
 LayerKind = Literal["conv", "depthwise", "pointwise", "dense", "pool", "mean"]
 _Shape = tuple[int, ...]
 _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
+_SCALING = ("Cast", "Sub", "Mul", *_QUANTIZERS)
 _PARAMETER_TYPES = (
     TensorProto.FLOAT,
     TensorProto.FLOAT16,
@@ -53,12 +55,13 @@ def macs(model: onnx.ModelProto) -> int:
 
 
 def parameters(model: onnx.ModelProto) -> int:
-    """Weights and biases in the file: constants of rank 1 or more that are no scale, zero point or shape."""
+    """Weights and biases in the file: constants of rank 1 or more, but for scales, zero points, shapes, mean images."""
     scaling = {name for node in model.graph.node if node.op_type in _QUANTIZERS for name in node.input[1:]}
+    aside = scaling | _mean_images(model)
     return sum(
         math.prod(tensor.dims)
         for tensor in model.graph.initializer
-        if tensor.dims and tensor.data_type in _PARAMETER_TYPES and tensor.name not in scaling
+        if tensor.dims and tensor.data_type in _PARAMETER_TYPES and tensor.name not in aside
     )
 
 
@@ -108,6 +111,12 @@ def baked_scaling(model: onnx.ModelProto) -> tuple[float, float] | None:
     if minus.input[1] not in constants or times.input[1] not in constants:
         return None
     return constants[minus.input[1]], constants[times.input[1]]
+
+
+def _mean_images(model: onnx.ModelProto) -> set[str]:
+    """What is subtracted from the pixels before the first layer: taken from images, not learned."""
+    scalings = itertools.takewhile(lambda node: node.op_type in _SCALING, _path_from_input(model))
+    return {node.input[1] for node in scalings if node.op_type == "Sub"}
 
 
 @contextmanager

@@ -43,6 +43,12 @@ class GraphWriter:
         self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
         return name
 
+    def add_many(self, operator: str, inputs: Iterable[str], outputs: int, **attributes: Any) -> list[str]:
+        """Append a node of several outputs and return their names."""
+        names = [f"_tensor{len(self.nodes)}_{number}" for number in range(outputs)]
+        self.nodes.append(helper.make_node(operator, list(inputs), names, **attributes))
+        return names
+
     def model(
         self,
         image: tuple[int, int, int],

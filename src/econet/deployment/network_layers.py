@@ -20,6 +20,7 @@ def layer_outputs(network: Network, pixels: Pixels, preprocess: Preprocess) -> l
         for index, layer in enumerate(network.layers):
             x = layer.to("cpu")(x)
             if not isinstance(layer, nn.Dropout):
-                found.append(LayerOutput(f"{index} ({type(layer).__name__})", x.numpy()))
+                # A copy: a rectifier behind it works in place.
+                found.append(LayerOutput(f"{index} ({type(layer).__name__})", x.numpy().copy()))
     network.train(was_training)
     return found

@@ -15,10 +15,12 @@ from torch import Tensor, nn
 
 from econet.deployment.foreign_export import foreign_graph
 from econet.deployment.graph_writer import INPUT, OUTPUT, GraphWriter, write_scaling
+from econet.deployment.layers_2012_export import write_layer_2012
 from econet.deployment.metadata import Metadata, embed
 from econet.deployment.strip import strip
 from econet.errors import UserError
 from econet.images.preprocess import Preprocess
+from econet.models.layers_2012 import LocalLayer, LrnLayer, MapNormLayer, MaskDropout, MeanImageLayer
 from econet.models.network import (
     ConvLayer,
     DenseLayer,
@@ -74,15 +76,23 @@ def _catalog_graph(
 def _write_layer(writer: GraphWriter, layer: nn.Module, x: str) -> str:
     match layer:
         case ConvLayer():
-            return writer.add("Relu", [_write_conv(writer, layer.conv, layer.norm, x)])
+            x = _write_conv(writer, layer.conv, layer.norm, x, layer.far_padding)
+            return writer.add("Relu", [x]) if layer.relu else x
         case SeparableLayer():
             return _write_separable(writer, layer, x)
         case ResidualLayer():
             return _write_residual(writer, layer, x)
         case nn.MaxPool2d():
             return _write_max_pool(writer, layer, x)
-        case nn.LocalResponseNorm():
-            return _write_lrn(writer, layer, x)
+        case LocalLayer() | LrnLayer() | MapNormLayer() | MaskDropout() | MeanImageLayer():
+            return write_layer_2012(writer, layer, x)
+        case nn.AvgPool2d():
+            kernel, stride = _pair(layer.kernel_size), _pair(layer.stride)
+            return writer.add("AveragePool", [x], None, kernel_shape=list(kernel), strides=list(stride), ceil_mode=1)
+        case nn.ReLU():
+            return writer.add("Relu", [x])
+        case nn.Tanh():
+            return writer.add("Tanh", [x])
         case GlobalMeanLayer():
             return writer.add("Flatten", [writer.add("GlobalAveragePool", [x])])
         case nn.Flatten():
@@ -115,19 +125,21 @@ def _write_residual(writer: GraphWriter, layer: ResidualLayer, x: str) -> str:
     return writer.add("Relu", [writer.add("Add", [x, inner])])
 
 
-def _write_conv(writer: GraphWriter, conv: nn.Conv2d, norm: nn.BatchNorm2d | None, x: str) -> str:
+def _write_conv(
+    writer: GraphWriter, conv: nn.Conv2d, norm: nn.BatchNorm2d | None, x: str, far: tuple[int, int] = (0, 0)
+) -> str:
     weight, bias = folded(conv, norm)
     inputs = [x, writer.constant(weight)] + ([] if bias is None else [writer.constant(bias)])
     padding, stride = cast("tuple[int, int]", conv.padding), conv.stride
-    attributes = dict(_unless_default(padding=padding, stride=stride, groups=conv.groups))
+    attributes = dict(_unless_default(padding=padding, stride=stride, groups=conv.groups, far=far))
     return writer.add("Conv", inputs, None, **attributes)
 
 
 def _unless_default(
-    *, padding: tuple[int, ...], stride: tuple[int, ...], groups: int
+    *, padding: tuple[int, ...], stride: tuple[int, ...], groups: int, far: tuple[int, int] = (0, 0)
 ) -> Iterator[tuple[str, list[int] | int]]:
-    if any(padding):
-        yield "pads", [*padding, *padding]
+    if any((*padding, *far)):
+        yield "pads", [*padding, *(near + more for near, more in zip(padding, far, strict=True))]
     if any(step != 1 for step in stride):
         yield "strides", list(stride)
     if groups != 1:
@@ -160,25 +172,9 @@ def _write_dense(writer: GraphWriter, layer: DenseLayer, x: str, output: str | N
 def _write_max_pool(writer: GraphWriter, pool: nn.MaxPool2d, x: str) -> str:
     kernel, stride, padding = _pair(pool.kernel_size), _pair(pool.stride), _pair(pool.padding)
     attributes = dict(_unless_default(padding=padding, stride=stride, groups=1))
+    if pool.ceil_mode:
+        attributes["ceil_mode"] = 1
     return writer.add("MaxPool", [x], None, kernel_shape=list(kernel), **attributes)
-
-
-def _write_lrn(writer: GraphWriter, lrn: nn.LocalResponseNorm, x: str) -> str:
-    """`x / (k + alpha * mean of x^2 over `size` channels)^beta`, in parts.
-
-    ONNX has one operator for it, but its kernel in ONNX Runtime takes 2.5 times as long as these parts. The mean
-    over channels is a pooling of [N, 1, C, H, W]. beta 3/4 takes two square roots, far quicker than a power.
-    """
-    axis = writer.constant(np.array([1], np.int64))
-    maps = writer.add("Unsqueeze", [writer.add("Mul", [x, x]), axis])
-    pads = [lrn.size // 2, 0, 0, (lrn.size - 1) // 2, 0, 0]
-    mean = writer.add("AveragePool", [maps], None, kernel_shape=[lrn.size, 1, 1], pads=pads, count_include_pad=1)
-    weighted = writer.add("Mul", [writer.add("Squeeze", [mean, axis]), writer.constant(np.float32(lrn.alpha))])
-    base = writer.add("Add", [weighted, writer.constant(np.float32(lrn.k))])
-    if lrn.beta == 0.75:
-        root = writer.add("Sqrt", [base])
-        return writer.add("Div", [x, writer.add("Mul", [root, writer.add("Sqrt", [root])])])
-    return writer.add("Div", [x, writer.add("Pow", [base, writer.constant(np.float32(lrn.beta))])])
 
 
 def _pair(value: int | tuple[int, ...]) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """The Predictor: an artifact answers on pictures, from the file alone. No torch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -16,6 +17,7 @@ from econet.deployment.session import open_session, run_session
 from econet.errors import UserError
 from econet.images.decode import DecodeError, decode
 from econet.images.preprocess import Pixels, Preprocess, cropped, resized
+from econet.images.views import Views, ten_views
 from econet.runs.artifact_records import Precision
 
 _BATCH = 256
@@ -91,19 +93,33 @@ class Predictor:
 
         Raises ValueError where the images have another size, type or number of channels.
         """
+        return self._in_batches(pixels, lambda batch: self._answers(cropped(batch, self.preprocess)))
+
+    def probabilities(self, pixels: Pixels, views: Views = "centre") -> NDArray[np.float32]:
+        """Softmax of `logits`: [N, K], each row sums to 1; of "ten" `views` the mean of their ten softmaxes.
+
+        Probabilities are averaged, never logits. Raises ValueError as `logits` does, and UserError where ten views are
+        asked of stored images that are no larger than the input.
+        Source: Krizhevsky, Sutskever, Hinton 2012, section 4.1.
+        """
+        return softmax(self.logits(pixels)) if views == "centre" else self._in_batches(pixels, self._averaged)
+
+    def _averaged(self, batch: Pixels) -> NDArray[np.float32]:
+        """The mean softmax [N, K] of the ten views of stored images; summed in float64."""
+        answers = [softmax(self._answers(view)) for view in ten_views(batch, self.preprocess)]
+        return np.stack(answers).mean(axis=0, dtype=np.float64).astype(np.float32)
+
+    def _in_batches(self, pixels: Pixels, answer: Callable[[Pixels], NDArray[np.float32]]) -> NDArray[np.float32]:
+        """`answer` [n, K] of each batch of stored images, one below another: [N, K]."""
         expected = (*self.preprocess.resize_size, self.preprocess.channels)
         if pixels.ndim != 4 or pixels.shape[1:] != expected or pixels.dtype != np.uint8:
             raise ValueError(f"expected uint8 images [N, {expected}], not {pixels.dtype} {pixels.shape}")
-        channels_first = cropped(pixels, self.preprocess).transpose(0, 3, 1, 2)
-        parts = [
-            run_session(self._session, [OUTPUT], channels_first[start : start + _BATCH])[0]
-            for start in range(0, len(pixels), _BATCH)
-        ]
+        parts = [answer(pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH)]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)), np.float32)
 
-    def probabilities(self, pixels: Pixels) -> NDArray[np.float32]:
-        """Softmax of `logits`: [N, K], each row sums to 1."""
-        return softmax(self.logits(pixels))
+    def _answers(self, inputs: Pixels) -> NDArray[np.float32]:
+        """Logits [n, K] of uint8 [n, h, w, C], already of the input's size."""
+        return run_session(self._session, [OUTPUT], inputs.transpose(0, 3, 1, 2))[0]
 
     def predict(self, picture: Path | str | Pixels, top: int = 5) -> list[Prediction]:
         """The `top` classes for one picture, the likeliest first.

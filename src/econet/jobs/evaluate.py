@@ -6,91 +6,162 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from econet.data.dataset import Dataset, Images
+from econet.data.stream import in_parts
 from econet.deployment.parity import agreement
 from econet.deployment.predictor import Predictor, softmax
 from econet.errors import UserError
+from econet.images.preprocess import Preprocess, cropped
+from econet.images.views import Views
 from econet.jobs.options import PARITY_DROP, DataOptions
 from econet.jobs.run_data import check_same_data, load, load_again, sized_as, split_as
-from econet.measurement.accuracy import evaluate_predictions, predictions_of, write_predictions
+from econet.measurement.accuracy import Predictions, evaluate_predictions, predictions_of, write_predictions
+from econet.measurement.ties import accuracy_ties_shared
 from econet.report.answers import predictions_path
-from econet.runs.artifact_records import EvaluatedData, Evaluation
+from econet.runs.artifact_records import EvaluatedData, Evaluation, Precision
 from econet.runs.folder import Run, open_run
+from econet.runs.handcrafted_records import HandcraftedConfig
 from econet.runs.record import read_record, write_record
 from econet.training.progress import Progress
 
 Split = Literal["test", "validation"]
+# What results on ten views bear in their names, so that those of the centre stay beside them.
+_TEN_VIEWS = "ten-views"
 
 
 def evaluate(
-    target: Path, data: DataOptions | None, split: Split, progress: Progress, *, data_dir: Path | None = None
+    target: Path,
+    data: DataOptions | None,
+    split: Split,
+    progress: Progress,
+    *,
+    data_dir: Path | None = None,
+    views: Views = "centre",
 ) -> list[Evaluation]:
     """Evaluate every artifact of a run folder, or one file, and write the records beside them.
 
-    A run without an artifact gets its `model.onnx` first. A file that lies in a run knows its data, which may now
-    be in `data_dir`; any other needs `data`. A file alone needs no torch.
-    Raises UserError where the data are not those the run was made with.
+    A run without an artifact gets its `model.onnx` first; one of hand-crafted features answers from its arrays. A file
+    that lies in a run knows its data, which may now be in `data_dir`; any other needs `data`. A file alone needs no
+    torch. Raises UserError where the data are not those the run was made with, or have no ten `views`.
     """
     run = open_run(target) if target.is_dir() else Run(target.parent)
-    if data is None and not run.exists:
-        raise UserError(
-            f"which images should {target} be evaluated on?", "it does not lie in a run folder", "--data DATA"
-        )
-    if data is not None:
-        dataset = load(split_as(data, run.config.data) if run.exists else sized_as(data, Predictor(target).preprocess))
-    else:
-        dataset = load_again(run.config.data, data_dir=data_dir)
-        check_same_data(run.config.data, dataset, run.folder)
+    dataset = _dataset(target, run, data, data_dir)
     if not target.is_dir():
-        return evaluate_artifacts([(target, None)], dataset, split, progress)
+        return evaluate_artifacts([(target, None)], dataset, split, progress, views)
+    if isinstance(run.recorded, HandcraftedConfig):
+        return [_evaluated_features(run, dataset, split, progress, views)]
     if not run.artifacts():
         from econet.jobs.export import export_run
 
         export_run(run, dataset, int8=False, parity_drop=PARITY_DROP, progress=progress)
-    return evaluate_artifacts([(path, run) for path in run.artifacts()], dataset, split, progress)
+    return evaluate_artifacts([(path, run) for path in run.artifacts()], dataset, split, progress, views)
 
 
 def evaluate_artifacts(
-    targets: Sequence[tuple[Path, Run | None]], dataset: Dataset, split: Split, progress: Progress
+    targets: Sequence[tuple[Path, Run | None]],
+    dataset: Dataset,
+    split: Split,
+    progress: Progress,
+    views: Views = "centre",
 ) -> list[Evaluation]:
-    """Evaluate files on the same images; one that comes with its run is compared with torch in the same read."""
-    return [_evaluated(path, run, dataset, split, progress) for path, run in targets]
+    """Evaluate files on the same images; one that comes with its run is compared with torch in the same read.
+
+    On ten views none is: whether a file answers as its network does is told by the centre.
+    """
+    return [_evaluated(path, run, dataset, split, progress, views) for path, run in targets]
 
 
-def record_path(artifact: Path) -> Path:
-    """`model.int8.onnx` -> `model.int8.evaluation.json` beside it."""
-    return artifact.with_name(f"{artifact.stem}.evaluation.json")
+def _dataset(target: Path, run: Run, data: DataOptions | None, data_dir: Path | None) -> Dataset:
+    if run.exists:
+        recorded = run.recorded.data
+        if data is not None:
+            return load(split_as(data, recorded))
+        dataset = load_again(recorded, data_dir=data_dir)
+        check_same_data(recorded, dataset, run.folder)
+        return dataset
+    if data is None:
+        raise UserError(
+            f"which images should {target} be evaluated on?", "it does not lie in a run folder", "--data DATA"
+        )
+    return load(sized_as(data, Predictor(target).preprocess))
 
 
-def _evaluated(path: Path, run: Run | None, dataset: Dataset, split: Split, progress: Progress) -> Evaluation:
-    began = time.monotonic()
+# Files
+
+
+def record_path(artifact: Path, views: Views = "centre") -> Path:
+    """`model.int8.onnx` -> `model.int8.evaluation.json` beside it, or `model.int8.ten-views.evaluation.json`."""
+    return artifact.with_name(f"{_stem(artifact, views)}.evaluation.json")
+
+
+def answers_path(artifact: Path, views: Views = "centre") -> Path:
+    """`model.int8.onnx` -> `model.int8.predictions.npz` beside it, or `model.int8.ten-views.predictions.npz`."""
+    plain = predictions_path(artifact)
+    return plain if views == "centre" else plain.with_name(f"{_stem(artifact, views)}.predictions.npz")
+
+
+def reads_before(artifact: Path) -> int:
+    """How often the test images were read by this artifact before, on whatever views."""
+    records = [record_path(artifact, "centre"), record_path(artifact, "ten")]
+    return max((read_record(path, Evaluation).test_reads for path in records if path.exists()), default=0)
+
+
+def _stem(artifact: Path, views: Views) -> str:
+    return artifact.stem if views == "centre" else f"{artifact.stem}.{_TEN_VIEWS}"
+
+
+# Answers
+
+
+def images_of(dataset: Dataset, split: Split) -> Images:
+    """One split of the data. Raises UserError where it is empty."""
     images = dataset.test if split == "test" else dataset.validation
     if not len(images):
         raise UserError(f"{dataset.name} has no {split} images", "the split is empty", "--proof validation")
-    predictor = Predictor(path)
-    order = class_order(predictor, dataset, path)
-    logits = predictor.logits(images.pixels)[:, order]
-    predictions = predictions_of(logits, softmax(logits), images.labels)
-    agreed = None
-    if run is not None:
-        agreed = agreement(_torch(run, images, dataset.classes), logits)
-    evaluation = evaluate_predictions(
-        predictions,
-        dataset.classes,
-        subject=path.name,
-        precision=predictor.precision,
-        data=EvaluatedData(name=dataset.name, fingerprint=dataset.fingerprint, split=split, images=len(images)),
-        predictions_sha256=write_predictions(predictions_path(path), predictions),
-        test_reads=_reads_before(path) + (split == "test"),
-        seconds=round(time.monotonic() - began, 3),
-        torch_agreement=agreed,
-    )
-    write_record(record_path(path), evaluation)
-    low, high = evaluation.accuracy_interval
-    progress.note(f"{path}: {evaluation.accuracy:.2%} ({low:.2%} to {high:.2%}) of {len(images)} {split} images")
-    return evaluation
+    return images
+
+
+def answers(
+    predictor: Predictor, dataset: Dataset, images: Images, views: Views
+) -> tuple[NDArray[np.float32], Predictions]:
+    """A file's scores [N, K] on `images` of `dataset`, its classes in the data's order, and the predictions in them.
+
+    Scores are logits; on ten views averaged probabilities. Raises UserError where classes, size or views do not fit.
+    """
+    order = class_order(predictor, dataset, predictor.path)
+    if views == "centre":
+        logits = np.concatenate([predictor.logits(part) for part in in_parts(images.pixels)])[:, order]
+        return logits, predictions_of(logits, softmax(logits), images.labels)
+    mean = np.concatenate([predictor.probabilities(part, views) for part in in_parts(images.pixels)])[:, order]
+    return mean, predictions_of(mean, mean, images.labels)
+
+
+def class_order(predictor: Predictor, dataset: Dataset, path: Path) -> list[int]:
+    """Where each class of the data stands among the file's logits. Raises UserError where the classes differ."""
+    return matched_classes(predictor.classes, predictor.preprocess, dataset, path)
+
+
+def matched_classes(classes: tuple[str, ...], own: Preprocess, dataset: Dataset, path: Path) -> list[int]:
+    """Where each class of the data stands among `classes`. Raises UserError where they, or the images' size, differ."""
+    if set(classes) != set(dataset.classes):
+        missing = sorted(set(dataset.classes) ^ set(classes))
+        raise UserError(
+            f"{path} cannot be evaluated on {dataset.name}",
+            f"their classes differ: {', '.join(missing[:5])}",
+            "the data the file was trained on",
+        )
+    wanted = dataset.preprocess
+    if (wanted.channels, wanted.resize_size) != (own.channels, own.resize_size):
+        raise UserError(
+            f"{path} cannot be evaluated on {dataset.name} as it was loaded",
+            f"the file takes images of {own.resize_size} with {own.channels} channels, these are {wanted.resize_size} "
+            f"with {wanted.channels}",
+            f"data of that kind; where the command has it, --image-size {own.image_size[0]}",
+        )
+    return [classes.index(name) for name in dataset.classes]
 
 
 def _torch(run: Run, images: Images, classes: tuple[str, ...]) -> NDArray[np.float32]:
@@ -101,32 +172,81 @@ def _torch(run: Run, images: Images, classes: tuple[str, ...]) -> NDArray[np.flo
     from econet.jobs.export import torch_logits
     from econet.training.weights import trained_network
 
-    data = run.config.data
+    data, network = run.config.data, trained_network(run)
     order = [data.classes.index(name) for name in classes]
-    return torch_logits(trained_network(run), images.pixels, data.preprocess)[:, order]
+    return np.concatenate([torch_logits(network, part, data.preprocess) for part in in_parts(images.pixels)])[:, order]
 
 
-def class_order(predictor: Predictor, dataset: Dataset, path: Path) -> list[int]:
-    """Where each class of the data stands among the file's logits. Raises UserError where the classes differ."""
-    if set(predictor.classes) != set(dataset.classes):
-        missing = sorted(set(dataset.classes) ^ set(predictor.classes))
+# Records
+
+
+def _evaluated(
+    path: Path, run: Run | None, dataset: Dataset, split: Split, progress: Progress, views: Views
+) -> Evaluation:
+    began = time.monotonic()
+    images = images_of(dataset, split)
+    predictor = Predictor(path)
+    scores, predictions = answers(predictor, dataset, images, views)
+    agreed = None
+    if run is not None and views == "centre":
+        agreed = agreement(_torch(run, images, dataset.classes), scores)
+    evaluation = evaluation_of(
+        path, predictions, dataset, split, precision=predictor.precision, views=views, began=began
+    )
+    return kept(replace(evaluation, torch_agreement=agreed), path, progress)
+
+
+def _evaluated_features(run: Run, dataset: Dataset, split: Split, progress: Progress, views: Views) -> Evaluation:
+    """A run of hand-crafted features, whose answers come from its arrays: it has no file, and torch no part in it."""
+    from econet.jobs.handcrafted import model_of
+
+    if views != "centre":
         raise UserError(
-            f"{path} cannot be evaluated on {dataset.name}",
-            f"their classes differ: {', '.join(missing[:5])}",
-            "the data the file was trained on",
+            f"{run.folder} has no ten views",
+            f"{run.recorded.model} is measured as it was published, on the centre of each picture",
+            "--views centre",
         )
-    wanted, own = dataset.preprocess, predictor.preprocess
-    if (wanted.channels, wanted.resize_size) != (own.channels, own.resize_size):
-        raise UserError(
-            f"{path} cannot be evaluated on {dataset.name} as it was loaded",
-            f"the file takes images of {own.resize_size} with {own.channels} channels, these are {wanted.resize_size} "
-            f"with {wanted.channels}",
-            f"data of that kind; where the command has it, --image-size {own.image_size[0]}",
-        )
-    return [predictor.classes.index(name) for name in dataset.classes]
+    began = time.monotonic()
+    images, data, path = images_of(dataset, split), run.recorded.data, run.weights_path
+    order = matched_classes(data.classes, data.preprocess, dataset, path)
+    logits = model_of(run).logits(cropped(np.asarray(images.pixels), data.preprocess))[:, order]
+    predictions = predictions_of(logits, softmax(logits), images.labels)
+    evaluation = evaluation_of(path, predictions, dataset, split, precision="fp32", views=views, began=began)
+    return kept(evaluation, path, progress)
 
 
-def _reads_before(path: Path) -> int:
-    """How often the test split was read by this artifact before."""
-    record = record_path(path)
-    return read_record(record, Evaluation).test_reads if record.exists() else 0
+def evaluation_of(
+    artifact: Path,
+    predictions: Predictions,
+    dataset: Dataset,
+    split: Split,
+    *,
+    precision: Precision,
+    views: Views,
+    began: float,
+) -> Evaluation:
+    """Write the predictions beside `artifact` and count everything in them; `kept` then writes the record.
+
+    `began` is the `time.monotonic()` at which this read of the images began.
+    """
+    evaluation = evaluate_predictions(
+        predictions,
+        dataset.classes,
+        subject=artifact.name,
+        precision=precision,
+        data=EvaluatedData(name=dataset.name, fingerprint=dataset.fingerprint, split=split, images=len(predictions)),
+        predictions_sha256=write_predictions(answers_path(artifact, views), predictions),
+        test_reads=reads_before(artifact) + (split == "test"),
+        seconds=round(time.monotonic() - began, 3),
+    )
+    return replace(evaluation, views=views, accuracy_ties_shared=accuracy_ties_shared(predictions))
+
+
+def kept(evaluation: Evaluation, artifact: Path, progress: Progress) -> Evaluation:
+    """Write the record beside `artifact`, say it in a line and hand it on."""
+    write_record(record_path(artifact, evaluation.views), evaluation)
+    low, high = evaluation.accuracy_interval
+    read = f"{evaluation.data.images} {evaluation.data.split} images"
+    read += ", ten views each" if evaluation.views == "ten" else ""
+    progress.note(f"{artifact}: {evaluation.accuracy:.2%} ({low:.2%} to {high:.2%}) of {read}")
+    return evaluation

@@ -11,6 +11,7 @@ from torch import nn
 from econet.compression.quantization import activation_ranges, float_islands, quantize
 from econet.data.augmentation import Augmenter
 from econet.data.dataset import Dataset
+from econet.data.stream import in_memory
 from econet.deployment.network_layers import layer_outputs
 from econet.deployment.onnx_export import export_network
 from econet.deployment.parity import ParityBroken, check_parity
@@ -20,7 +21,7 @@ from econet.errors import UserError
 from econet.files import sha256_of, write_whole
 from econet.images.decode import decode
 from econet.images.preprocess import Pixels, Preprocess, cropped, resized
-from econet.jobs.run_data import check_same_data, load_again
+from econet.jobs.run_data import check_same_data, load_again, seen_by
 from econet.models.network import Network
 from econet.runs.artifact_records import Export, Parity, ValidationAccuracy
 from econet.runs.folder import Run
@@ -34,6 +35,8 @@ from econet.training.weights import trained_network
 CALIBRATION_IMAGES = 500
 # Of the user's original files, decoded again by the Predictor.
 PARITY_FILES = 64
+# Of validation pictures that stay on disk.
+PARITY_STREAMED = 1000
 LAYER_IMAGES = 2
 
 
@@ -58,6 +61,7 @@ def export_run(
     fails is kept as `*.failed.onnx`. Raises ParityBroken naming the worst image and the likeliest cause.
     """
     check_same_data(run.config.data, dataset, run.folder)
+    dataset = seen_by(dataset, run.config.architecture)
     path = run.artifact("int8" if int8 else "fp32")
     done = finished_export(path)
     if done is not None:
@@ -179,7 +183,7 @@ def _file_logits(
 
 
 def _sample(dataset: Dataset) -> Sample:
-    images = dataset.validation
+    images = in_memory(dataset.validation, PARITY_STREAMED)
     if not len(images):
         raise UserError("no validation images to prove the export on", "the split holds none", "--validation 0.1")
     rows = np.linspace(0, len(images) - 1, min(PARITY_FILES, len(images.files))).round().astype(int)

@@ -1,14 +1,12 @@
 """What a user can ask of data and training, checked before anything is done."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from econet.errors import UserError, unknown_name
-
-Optimizer = Literal["sgd", "adamw", "muon"]
-Schedule = Literal["one-cycle", "cosine", "steps", "plateau"]
-Augment = Literal["none", "light", "standard", "strong"]
+from econet.runs.choices import Augment, ColourNoise, OptimizerName, ScheduleName
 
 # The loss of validation accuracy beyond which an 8-bit file fails its parity (`--parity-drop`).
 PARITY_DROP = 0.02
@@ -18,12 +16,13 @@ Proof = Literal["test", "validation"]
 
 @dataclass(frozen=True, slots=True)
 class DataOptions:
-    """Which images, and how they are split and resized."""
+    """Which images, and how they are split and resized; `crop_from` is the store's side where crops come out of it."""
 
     source: str
     data_dir: Path | None = None
     download: bool = False
     image_size: int | None = None
+    crop_from: int | None = None
     resize: Literal["stretch", "shorter-side"] | None = None
     validation: float = 0.1
     seed: int = 0
@@ -32,20 +31,29 @@ class DataOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """How to train one network; None means the model's own default."""
+    """How to train one network; None means the model's own default.
+
+    `switches` are the model's own. `bias_lr` is a rate for biases that no schedule moves. `schedule_marks` are the
+    shares of training at which `steps` divides the rate by ten. `crop_chunk` images in a row share crop and mirror.
+    """
 
     model: str = "econet"
     width: float | None = None
+    switches: Mapping[str, Any] = field(default_factory=dict[str, Any])
     epochs: int | None = None
     time_s: float | None = None
     batch_size: int | None = None
-    optimizer: Optimizer | None = None
-    schedule: Schedule = "one-cycle"
+    optimizer: OptimizerName | None = None
+    schedule: ScheduleName = "one-cycle"
+    schedule_marks: tuple[float, ...] | None = None
     lr: float | None = None
+    bias_lr: float | None = None
     weight_decay: float | None = None
     label_smoothing: float | None = None
     ema: float | None = None
     augment: Augment | None = None
+    colour_noise: ColourNoise | None = None
+    crop_chunk: int = 1
     patience: int | None = None
     teacher: Path | None = None
     temperature: float = 3.0
@@ -64,6 +72,7 @@ _RANGES: tuple[tuple[str, str, float, float], ...] = (
     ("--time", "time_s", 1e-9, 30 * 86_400),
     ("--batch-size", "batch_size", 1, 65_536),
     ("--lr", "lr", 1e-9, 100),
+    ("--bias-lr", "bias_lr", 0, 100),
     ("--weight-decay", "weight_decay", 0, 1),
     ("--label-smoothing", "label_smoothing", 0, 0.9),
     ("--ema", "ema", 0, 0.99999),
@@ -73,7 +82,7 @@ _RANGES: tuple[tuple[str, str, float, float], ...] = (
     ("--seed", "seed", 0, 2**31 - 1),
     ("--threads", "threads", 1, 1024),
 )
-_CHOICES = {"optimizer": Optimizer, "schedule": Schedule, "augment": Augment, "device": Device}
+_CHOICES = {"optimizer": OptimizerName, "schedule": ScheduleName, "augment": Augment, "device": Device}
 
 
 def check_train_options(options: TrainOptions) -> None:
@@ -86,6 +95,12 @@ def check_train_options(options: TrainOptions) -> None:
             raise unknown_name(attribute, value, get_args(choices))
     if options.epochs is not None and options.time_s is not None:
         raise UserError("--epochs and --time were both given", "each fixes the length of training", "give one of them")
+    if options.bias_lr is not None and options.optimizer in ("muon", "adamw"):
+        raise UserError(
+            f"--bias-lr and --optimizer {options.optimizer} were both given",
+            "only sgd and sgd-2012 keep a rate of their own for biases",
+            "leave one of them out",
+        )
     if options.deterministic and options.time_s is not None:
         raise UserError(
             "--deterministic and --time were both given",
@@ -123,8 +138,8 @@ class CompareOptions:
     augment: Augment | None = None
     batch_size: int | None = None
     lr: float | None = None
-    optimizer: Optimizer | None = None
-    schedule: Schedule = "one-cycle"
+    optimizer: OptimizerName | None = None
+    schedule: ScheduleName = "one-cycle"
     seeds: int = 1
     seed: int = 0
     deterministic: bool = False

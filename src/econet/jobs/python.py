@@ -1,12 +1,16 @@
-"""What `import econet` offers: data, training, export and comparison as plain functions."""
+"""What `import econet` offers: data, training, evaluation, export and comparison as plain functions."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from econet.data.dataset import Dataset
+from econet.errors import unknown_name
+from econet.images.views import Views
 from econet.jobs.duration import parse_duration
+from econet.jobs.evaluate import Split
+from econet.jobs.evaluate import evaluate as evaluate_in
 from econet.jobs.export import export as export_from_record
 from econet.jobs.export import export_run
 from econet.jobs.options import PARITY_DROP, CompareOptions, DataOptions, TrainOptions
@@ -16,6 +20,7 @@ from econet.jobs.train import train as train_in
 from econet.report import words
 from econet.report.table import COLUMNS, rows
 from econet.runs import comparison_records
+from econet.runs.artifact_records import Evaluation
 from econet.runs.folder import Run
 from econet.training.progress import Progress, Silent
 
@@ -61,6 +66,28 @@ def train(
     folder = Path(out) if out is not None else _new_folder(dataset.name, named)
     module = None if isinstance(model, str) else model
     return train_in(folder, dataset, asked, progress or Silent(), module=module, resume=resume)
+
+
+def evaluate(
+    target: Run | Path | str,
+    data: str | None = None,
+    *,
+    split: Split = "test",
+    views: Views = "centre",
+    data_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> list[Evaluation]:
+    """Measure every file of a run, or one file, on images that chose nothing, and keep the records beside them.
+
+    Without `data` those that the run was made with. Each read of the test images is counted in the record.
+    Raises UserError where something can be put right.
+    """
+    for kind, word, known in (("split", split, get_args(Split)), ("views", views, get_args(Views))):
+        if word not in known:
+            raise unknown_name(kind, word, known)
+    path = target.folder if isinstance(target, Run) else Path(target)
+    asked = None if data is None else DataOptions(data, data_dir=data_dir)
+    return evaluate_in(path, asked, split, progress or Silent(), data_dir=data_dir, views=views)
 
 
 def export(

@@ -20,6 +20,7 @@ from econet.runs import provenance
 from econet.runs.folder import Run
 from econet.runs.recipe_records import Recipe, RecipeResult, RecipeStep, Versions
 from econet.runs.record import read_record, write_record
+from econet.training import parallel
 from econet.training.progress import Progress
 
 RUNS = Path("runs") / "recipes"
@@ -61,17 +62,21 @@ def run_recipe(
     folder: Path | None = None,
     record: bool = False,
     threads: int | None = None,
+    data_dir: Path | None = None,
 ) -> dict[str, Any]:
     """Run a recipe for one seed in `folder`, or go on with it; returns its result as JSON types.
 
-    With `record` the result is kept among the published ones, whatever it says.
+    With `record` the result is kept among the published ones, whatever it says. `data_dir` is where the recipe's data
+    are looked for first. Of several processes that train together all but the first return nothing after training.
     """
     recipe = read_recipe(name)
     home = folder or RUNS / name / f"seed-{seed}"
     mine = home / "result.json"
     if not mine.exists():
-        dataset = _dataset(recipe)
-        run = _trained(recipe, seed, home, dataset, progress, threads)
+        dataset = _dataset(recipe, data_dir)
+        run = _trained(recipe, seed, home, dataset, progress, threads, data_dir)
+        if parallel.rank() > 0:
+            return {}
         write_record(mine, _result(name, recipe, seed, run, dataset, progress))
     result = read_record(mine, RecipeResult)
     if (result.recipe, result.seed) != (name, seed):
@@ -102,15 +107,32 @@ def summary(result: RecipeResult) -> dict[str, Any]:
     }
 
 
-def _dataset(recipe: Recipe) -> Dataset:
-    return load(DataOptions(recipe.data, validation=recipe.split.validation, seed=recipe.split.seed))
+def _dataset(recipe: Recipe, data_dir: Path | None) -> Dataset:
+    return load(
+        DataOptions(
+            recipe.data,
+            data_dir=data_dir,
+            image_size=recipe.image_size,
+            crop_from=recipe.crop_from,
+            validation=recipe.split.validation,
+            seed=recipe.split.seed,
+        )
+    )
 
 
-def _trained(recipe: Recipe, seed: int, home: Path, dataset: Dataset, progress: Progress, threads: int | None) -> Run:
+def _trained(
+    recipe: Recipe,
+    seed: int,
+    home: Path,
+    dataset: Dataset,
+    progress: Progress,
+    threads: int | None,
+    data_dir: Path | None,
+) -> Run:
     """Do every training of the recipe, or what is left of it; the last one's run."""
     run: Run | None = None
     for step in recipe.steps:
-        teacher = None if step.teacher is None else _teacher(step.teacher, progress, threads)
+        teacher = None if step.teacher is None else _teacher(step.teacher, progress, threads, data_dir)
         progress.note(f"{step.do} {step.model} in {home / step.run}")
         _check_seed(Run(home / step.run), seed)
         run = train(home / step.run, dataset, _options(step, seed, teacher, threads), progress, resume=True)
@@ -129,28 +151,34 @@ def _check_seed(run: Run, seed: int) -> None:
         )
 
 
-def _teacher(reference: str, progress: Progress, threads: int | None) -> Run:
+def _teacher(reference: str, progress: Progress, threads: int | None, data_dir: Path | None) -> Run:
     """The finished run a recipe's teacher comes from; trained first where it is not there."""
     name, _, seed = reference.removeprefix(_TEACHER).partition("#")
     if not reference.startswith(_TEACHER) or not seed.isdigit():
         raise UserError(f"teacher {reference!r} is no recipe's", "it reads recipe:<name>#<seed>", "correct the recipe")
     recipe = read_recipe(name)
-    return _trained(recipe, int(seed), RUNS / name / f"seed-{seed}", _dataset(recipe), progress, threads)
+    dataset = _dataset(recipe, data_dir)
+    return _trained(recipe, int(seed), RUNS / name / f"seed-{seed}", dataset, progress, threads, data_dir)
 
 
 def _options(step: RecipeStep, seed: int, teacher: Run | None, threads: int | None) -> TrainOptions:
     return TrainOptions(
         model=step.model,
         width=step.width,
+        switches=step.switches,
         epochs=step.epochs,
         batch_size=step.batch_size,
         optimizer=step.optimizer,
         schedule=step.schedule,
+        schedule_marks=step.schedule_marks,
         lr=step.lr,
+        bias_lr=step.bias_lr,
         weight_decay=step.weight_decay,
         label_smoothing=step.label_smoothing,
         ema=step.ema,
         augment=step.augment,
+        colour_noise=step.colour_noise,
+        crop_chunk=step.crop_chunk,
         teacher=None if teacher is None else teacher.folder,
         temperature=step.temperature,
         teacher_weight=step.teacher_weight,

@@ -4,8 +4,16 @@ import sys
 from pathlib import Path
 from statistics import fmean
 
+from econet.claims.catalog import CLAIMS
 from econet.files import write_text
+from econet.jobs import rivals
 from econet.jobs.recipes import read_recipe, recipe_names, recipes_folder, summary
+from econet.jobs.reproduce import result_path
+from econet.models import catalog
+from econet.models.architecture import Architecture, from_data
+from econet.report import claims_page
+from econet.report.charts.two_columns import two_columns
+from econet.runs.claim_records import ClaimRecord
 from econet.runs.recipe_records import RecipeResult
 from econet.runs.record import read_record
 from econet.statistics.intervals import t_interval
@@ -78,15 +86,38 @@ def documents() -> list[Path]:
     return [path for path in candidates if BEGIN in path.read_text(encoding="utf-8")]
 
 
+def claims() -> list[ClaimRecord]:
+    """Every committed claim, in the paper's order."""
+    paths = [result_path(name) for name in CLAIMS]
+    return [read_record(path, ClaimRecord) for path in paths if path.exists()]
+
+
+def pages() -> dict[Path, str]:
+    """Everything that is made from committed results: each file and what it should hold."""
+    made = {path: rewritten(path.read_text(encoding="utf-8")) for path in documents()}
+    folder = recipes_folder().parent / "docs"
+    made[folder / "alexnet.svg"] = f"{two_columns(_published())}\n"
+    found = claims()
+    if found:
+        made[folder / "paper.md"] = claims_page.markdown(found, rivals.table())
+        made[folder / claims_page.FIGURE] = f"{claims_page.figure(found)}\n"
+    return made
+
+
+def _published() -> Architecture:
+    return from_data(catalog.architecture("alexnet:paper", catalog.PUBLISHED_SHAPE["alexnet:paper"], 1000))
+
+
 def main() -> int:
     """Rewrite the tables; with `--check` only say whether one is stale (exit 1)."""
-    stale = [path for path in documents() if rewritten(path.read_text(encoding="utf-8")) != path.read_text()]
+    made = pages()
+    stale = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv[1:]:
         for path in stale:
             sys.stderr.write(f"{path} is stale: run `make tables`\n")
         return 1 if stale else 0
     for path in stale:
-        write_text(path, rewritten(path.read_text(encoding="utf-8")))
+        write_text(path, made[path])
         sys.stdout.write(f"{path} rewritten\n")
     return 0
 

@@ -5,6 +5,7 @@ import platform
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from msgspec.structs import replace
@@ -15,12 +16,23 @@ from econet.data.dataset import Dataset
 from econet.data.listing import write_listing
 from econet.errors import UserError
 from econet.files import folder_lock, sha256_of
+from econet.jobs import handcrafted
 from econet.jobs.options import TrainOptions, check_train_options
-from econet.jobs.run_data import LISTING, check_same_data, data_config
+from econet.jobs.run_data import (
+    LISTING,
+    check_same_data,
+    data_config,
+    holds_a_run,
+    seen_by,
+    tell_set_aside,
+    training_mean,
+)
 from econet.models import catalog
+from econet.models.architecture import from_data
 from econet.runs import provenance
 from econet.runs.folder import Run, open_run
 from econet.runs.records import (
+    STEP_MARKS,
     MachineChoices,
     RunConfig,
     TeacherConfig,
@@ -36,6 +48,7 @@ from econet.training.optimizers import Optimizers
 from econet.training.plan import planned
 from econet.training.progress import Progress
 from econet.training.step import learn
+from econet.training.towers import check_resumed, check_towers, is_towers
 from econet.training.weights import start_from, teacher_for
 from econet.version import __version__
 
@@ -52,23 +65,25 @@ def train(
 ) -> Run:
     """Train in `folder` until the run is finished; with `resume` go on where a killed one stopped.
 
-    `module` is a user's own network; without it the catalog builds `options.model`.
+    `module` is a user's own network; without it the catalog builds `options.model`. Hand-crafted features are fitted.
     Raises UserError for options out of range, a folder in use, other data than the run's, training that fails.
     """
     check_train_options(options)
-    keep_large_blocks()
     run = Run(folder)
+    if module is None and handcrafted.is_meant(run, options.model):
+        return handcrafted.fit(run, dataset, options, progress, resume=resume)
+    keep_large_blocks()
     parallel.join(machine.resolve_device(run.config.machine.device if resume and run.exists else options.device))
     with folder_lock(folder) if parallel.rank() == 0 else nullcontext():
         begun = run.exists
         parallel.wait_for_all()  # every process has looked before the first one writes
         if begun and not resume:
-            raise UserError(
-                f"{folder} holds a run already", "it has a config.json", "--resume to go on with it, or --out NEW"
-            )
+            raise holds_a_run(folder)
         if begun:
+            if not run.is_finished:
+                check_resumed(run.config.model, run.config.machine)
             check_same_data(run.config.data, dataset, folder)
-            network = _resumed_network(run, module)
+            network = _resumed_network(run, dataset, module)
         else:
             if resume:
                 progress.note(f"{folder} holds no run yet: starting afresh")
@@ -77,7 +92,8 @@ def train(
             progress.note(f"{folder} is finished: nothing left to train")
             return run
         progress.note(describe(run.config))
-        fit(run, network, dataset, _teacher(run), progress, checkpoint_seconds)
+        tell_set_aside(dataset, run.folder, progress.note)
+        fit(run, network, seen_by(dataset, run.config.architecture), _teacher(run), progress, checkpoint_seconds)
     return run
 
 
@@ -99,16 +115,20 @@ def _begin(
     torch.manual_seed(stream_seed(options.seed, "initialisation"))
     preprocess = dataset.preprocess
     if module is None:
-        switches = {} if options.width is None else {"width": options.width}
+        switches = {**options.switches, **({} if options.width is None else {"width": options.width})}
         input_shape = (preprocess.channels, *preprocess.image_size)
         architecture = catalog.architecture(options.model, input_shape, len(dataset.classes), **switches)
         network, name = catalog.network(architecture), options.model
     else:
         network, architecture, name = module, catalog.describe_object(module), type(module).__name__
+    if catalog.takes_raw_pixels(architecture):
+        catalog.set_mean_image(network, training_mean(dataset))
+        dataset = seen_by(dataset, architecture)
     training = resolved(options, name, len(dataset.train), run.folder)
-    _check_processes(training)
+    _check_processes(training, name, architecture)
+    _check_length(training, dataset)
     if options.start is not None:
-        fresh = start_from(network, open_run(options.start))
+        fresh = start_from(network, open_run(options.start), dataset.classes)
         progress.note(f"starting from {options.start}" + (f", new: {', '.join(fresh)}" if fresh else ""))
     data = data_config(dataset)
     teacher = teacher_for(data, open_run(options.teacher)) if options.teacher is not None else None
@@ -158,6 +178,10 @@ def resolved(options: TrainOptions, model: str, train_images: int, folder: Path)
         batch_size=min(options.batch_size or usual.batch_size, train_images),
         optimizer=optimizer,
         schedule=options.schedule,
+        schedule_marks=STEP_MARKS if options.schedule_marks is None else options.schedule_marks,
+        bias_lr=options.bias_lr,
+        colour_noise=options.colour_noise,
+        crop_chunk=options.crop_chunk,
         lr=_first(options.lr, usual.lr if same else RATE[optimizer]),
         weight_decay=_first(options.weight_decay, usual.weight_decay if same else DECAY[optimizer]),
         label_smoothing=_first(options.label_smoothing, usual.label_smoothing),
@@ -170,9 +194,11 @@ def resolved(options: TrainOptions, model: str, train_images: int, folder: Path)
     )
 
 
-def _check_processes(training: TrainingConfig) -> None:
+def _check_processes(training: TrainingConfig, model: str, architecture: dict[str, Any]) -> None:
     """Raises UserError where the processes of `torchrun` cannot share this training."""
     count = parallel.processes()
+    if is_towers(model):
+        check_towers(from_data(architecture), training.optimizer)
     if count == 1:
         return
     if training.time_s is not None:
@@ -181,11 +207,21 @@ def _check_processes(training: TrainingConfig) -> None:
             "nothing is measured under torchrun, so the length must be given",
             "--epochs N",
         )
-    if training.batch_size % count:
+    if training.batch_size % count and not is_towers(model):
         raise UserError(
             f"{count} processes cannot share batches of {training.batch_size} images",
             "each process takes an equal part of every batch",
             f"--batch-size {-(-training.batch_size // count) * count}",
+        )
+
+
+def _check_length(training: TrainingConfig, dataset: Dataset) -> None:
+    """Raises UserError where a time is to be planned for pictures that are decoded while training."""
+    if training.time_s is not None and dataset.statistics is not None:
+        raise UserError(
+            f"{dataset.name} cannot be trained on by --time",
+            "its pictures stay on disk, and how fast they can be read is not known before they are",
+            "--epochs N",
         )
 
 
@@ -203,7 +239,16 @@ def _measured(
     """Let the machine choose by whole steps on a copy of the network, with real images; nothing of it is kept."""
     device = machine.resolve_device(options.device)
     sample = torch.from_numpy(dataset.train.pixels[: training.batch_size])
-    pictures = Augmenter(sample, dataset.preprocess, training.augment, device)
+    pictures = Augmenter(
+        sample,
+        dataset.preprocess,
+        training.augment,
+        device,
+        colour=training.colour_noise,
+        chunk=training.crop_chunk,
+        statistics=dataset.statistics,
+        beyond=dataset.beyond,
+    )
     chosen, chance = torch.arange(len(sample)), torch.Generator().manual_seed(0)
     labels = torch.from_numpy(dataset.train.labels[: training.batch_size]).to(device)
     if teacher is not None:
@@ -227,7 +272,7 @@ def _measured(
     return machine.choose(device, options.threads, options.deterministic, training.batch_size, trial)
 
 
-def _resumed_network(run: Run, module: nn.Module | None) -> nn.Module:
+def _resumed_network(run: Run, dataset: Dataset, module: nn.Module | None) -> nn.Module:
     """The network of an unfinished run; the checkpoint fills in its weights."""
     torch.manual_seed(stream_seed(run.config.seed, "initialisation"))
     if module is None:
@@ -240,13 +285,17 @@ def _resumed_network(run: Run, module: nn.Module | None) -> nn.Module:
         )
     else:
         network = module
+    if run.checkpoint_path.exists() or run.previous_checkpoint_path.exists():
+        return network
+    if catalog.takes_raw_pixels(run.config.architecture):
+        catalog.set_mean_image(network, training_mean(dataset))
     training = run.config.training
-    if training.from_weights is None or run.checkpoint_path.exists() or run.previous_checkpoint_path.exists():
+    if training.from_weights is None:
         return network
     parent = open_run(run.folder / training.from_weights)
     if parent.is_finished and sha256_of(parent.weights_path) != training.from_weights_sha256:
         raise _changed("run to start from", parent)
-    start_from(network, parent)
+    start_from(network, parent, run.config.data.classes)
     return network
 
 

@@ -4,7 +4,7 @@ Widths, depths and strides stand in the record, so that what was pruned or found
 without code of its own. This file knows no torch.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,13 +15,43 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One entry of an architecture; a map is [N, C, H, W], a vector [N, C]."""
 
 
-class Conv(Layer, frozen=True, kw_only=True, tag="conv"):
-    """Dense convolution with `same`-style padding, then batch norm (or a bias) and ReLU."""
+class Weighted(Layer, frozen=True, kw_only=True):
+    """What every layer with weights may fix for itself.
+
+    Weights start normal with `init_std` (None: He et al. 2015, equation 10), biases at `init_bias`. `decay` is the
+    layer's own weight decay; None takes the training's.
+    """
+
+    init_std: float | None = None
+    init_bias: float = 0.0
+    decay: float | None = None
+
+
+class Conv(Weighted, frozen=True, kw_only=True, tag="conv"):
+    """Convolution in `groups` of channels, then batch norm (or a bias) and, unless `relu` is off, ReLU.
+
+    `padding` zeros lie on every side (None: half the kernel), and `far_padding` (bottom, right) more on the far
+    ones, where the last window reaches over the edge.
+    """
 
     channels: int
     kernel: int = 3
     stride: int = 1
+    groups: int = 1
+    padding: int | None = None
+    far_padding: tuple[int, int] = (0, 0)
     norm: bool = True
+    relu: bool = True
+
+
+class Local(Weighted, frozen=True, kw_only=True, tag="local"):
+    """Convolution whose weights and biases are not shared: a filter bank of its own at every position, then ReLU.
+
+    Source: cuda-convnet, `conv-local` layers (Krizhevsky 2011). Stride 1, half the kernel as padding.
+    """
+
+    channels: int
+    kernel: int = 3
 
 
 class Separable(Layer, frozen=True, kw_only=True, tag="separable"):
@@ -46,20 +76,53 @@ class Residual(Layer, frozen=True, kw_only=True, tag="residual"):
 
 
 class MaxPool(Layer, frozen=True, kw_only=True, tag="max-pool"):
-    """Largest value in a `kernel` x `kernel` window every `stride` pixels; overlapping where kernel > stride."""
+    """Largest value in a `kernel` x `kernel` window every `stride` pixels; overlapping where kernel > stride.
+
+    With `ceil` a last window that is cut off by the edge counts too.
+    """
 
     kernel: int = 3
     stride: int = 2
     padding: int = 0
+    ceil: bool = False
+
+
+class AvgPool(Layer, frozen=True, kw_only=True, tag="avg-pool"):
+    """Mean of a window every `stride` pixels; of a window cut off by the edge, the mean of what is left of it."""
+
+    kernel: int = 3
+    stride: int = 2
 
 
 class Lrn(Layer, frozen=True, kw_only=True, tag="lrn"):
-    """Local response normalisation across `size` maps (Krizhevsky et al. 2012, section 3.3)."""
+    """`a / (k + alpha * sum of a^2 over `size` maps)^beta` (Krizhevsky et al. 2012, section 3.3).
+
+    `alpha` multiplies the sum itself. The window stays inside one of `columns` equal parts of the maps.
+    """
 
     size: int = 5
     alpha: float = 1e-4
     beta: float = 0.75
     k: float = 2.0
+    columns: int = 1
+
+
+class MapNorm(Layer, frozen=True, kw_only=True, tag="map-norm"):
+    """`a / (1 + alpha * sum of a^2 over `size` x `size` pixels of the same map)^beta` (cuda-convnet's `rnorm`)."""
+
+    size: int
+    alpha: float
+    beta: float = 0.75
+
+
+class Activation(Layer, frozen=True, kw_only=True, tag="activation"):
+    """A nonlinearity of its own, where it does not directly follow the weights or is no ReLU."""
+
+    function: Literal["relu", "tanh"] = "relu"
+
+
+class MeanImage(Layer, frozen=True, kw_only=True, tag="mean-image"):
+    """Subtracts the mean of the training images, pixel by pixel; training finds it, the weights keep it."""
 
 
 class GlobalMean(Layer, frozen=True, kw_only=True, tag="global-mean"):
@@ -71,19 +134,39 @@ class Flatten(Layer, frozen=True, kw_only=True, tag="flatten"):
 
 
 class Dropout(Layer, frozen=True, kw_only=True, tag="dropout"):
-    """Zero each value with probability `p` in training, scale the rest by 1 / (1 - p); nothing afterwards."""
+    """Zero each value with probability `p` in training.
+
+    With `inverted` the rest is scaled by 1 / (1 - p) in training; without, everything by 1 - p afterwards, as in
+    2012: in terms of the next layer's weights that is another training, with twice the spread and 4 times the rate.
+    """
 
     p: float = 0.5
+    inverted: bool = True
 
 
-class Dense(Layer, frozen=True, kw_only=True, tag="dense"):
+class Dense(Weighted, frozen=True, kw_only=True, tag="dense"):
     """Fully connected layer with bias, and ReLU unless it is the classifier."""
 
     channels: int
     relu: bool = True
 
 
-AnyLayer = Conv | Separable | Residual | MaxPool | Lrn | GlobalMean | Flatten | Dropout | Dense
+AnyLayer = (
+    Conv
+    | Local
+    | Separable
+    | Residual
+    | MaxPool
+    | AvgPool
+    | Lrn
+    | MapNorm
+    | Activation
+    | MeanImage
+    | GlobalMean
+    | Flatten
+    | Dropout
+    | Dense
+)
 
 
 class Architecture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,14 +4,22 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
 from econet.errors import UserError, unknown_name
 from econet.models import architecture as records
+from econet.models.alexnet import MINI, ORIGINAL_CODE, PAPER, alexnet
 from econet.models.alexnet_small import alexnet_small
+from econet.models.classics import cuda_convnet
 from econet.models.classics.resnet_small import resnet_small
 from econet.models.econet import econet, econet_fine
+from econet.models.handcrafted import features
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,10 +28,36 @@ InputShape = tuple[int, int, int]
 Factory = Callable[..., records.Architecture]
 
 CATALOG: dict[str, Factory] = {
+    "alexnet:paper": partial(alexnet, PAPER),
+    "alexnet:original_code": partial(alexnet, ORIGINAL_CODE),
+    "alexnet:mini": partial(alexnet, MINI),
     "alexnet_small": alexnet_small,
+    # Each column on a device of its own under `torchrun`: normalisation stays inside it.
+    "alexnet_towers:paper": partial(alexnet, PAPER, lrn_extent="column"),
+    "alexnet_towers:original_code": partial(alexnet, ORIGINAL_CODE, lrn_extent="column"),
+    "alexnet_towers:mini": partial(alexnet, MINI, lrn_extent="column"),
+    "cuda_convnet:26pct": cuda_convnet.fast,
+    "cuda_convnet:19pct": cuda_convnet.plain,
+    "cuda_convnet:18pct": cuda_convnet.normalised,
+    "cuda_convnet:13pct": cuda_convnet.local_13,
+    "cuda_convnet:11pct": cuda_convnet.local_11,
     "econet": econet,
     "econet:fine": econet_fine,
     "resnet_small": resnet_small,
+}
+# Not networks: fitted by `train`, read by `evaluate`, outside every sweep over networks.
+HANDCRAFTED: dict[str, Callable[..., features.Handcrafted]] = {
+    "hog_linear": features.hog_linear,
+    "sift_fisher": features.sift_fisher,
+}
+# What a switch of each type reads, in words and as an example.
+_READS = {bool: ("true or false", "true"), int: ("a whole number", "2"), float: ("a number", "0.5")}
+# Where no shape is asked for: (channels, height, width).
+USUAL_SHAPE = (3, 32, 32)
+PUBLISHED_SHAPE = {
+    f"{family}:{preset}": (3, 224, 224)
+    for family in ("alexnet", "alexnet_towers")
+    for preset in ("paper", "original_code")
 }
 
 
@@ -33,28 +67,50 @@ def architecture(name: str, input_shape: InputShape, classes: int, **switches: A
     `name` is a catalog name or `package.module:function`; `switches` are the model's own (width, lrn).
     Raises UserError for an unknown name, a switch the model has not, and shapes it cannot take.
     """
-    if name not in CATALOG and ":" in name:
+    family = name.partition(":")[0]
+    if name not in CATALOG and ":" in name and not any(known.partition(":")[0] == family for known in CATALOG):
         return {"factory": name, "arguments": _factory_arguments(name, input_shape, classes, switches)}
-    if name not in CATALOG:
+    if name not in CATALOG and name not in HANDCRAFTED:
         raise unknown_model(name)
+    _check_switches(name, switches)
+    if name in HANDCRAFTED:
+        return features.to_data(HANDCRAFTED[name](input_shape, classes, **switches))
+    return records.to_data(CATALOG[name](input_shape, classes, **switches))
+
+
+def switches_of(name: str) -> list[str]:
+    """The switches of a catalog model, such as `width`."""
+    return list(inspect.signature(CATALOG.get(name) or HANDCRAFTED[name]).parameters)[2:]
+
+
+def _check_switches(name: str, switches: dict[str, Any]) -> None:
+    """Raises UserError for a switch that the model has not and for a value of another type, such as the word no."""
     known = switches_of(name)
-    for switch in switches:
+    parameters = inspect.signature(CATALOG.get(name) or HANDCRAFTED[name]).parameters
+    for switch, value in switches.items():
         if switch not in known:
             raise UserError(
                 f"{name} has no --{switch}",
                 f"its switches are: {', '.join(known) or 'none'}",
                 f"leave --{switch} out, or choose another --model",
             )
-    return records.to_data(CATALOG[name](input_shape, classes, **switches))
-
-
-def switches_of(name: str) -> list[str]:
-    """The switches of a catalog model, such as `width`."""
-    return list(inspect.signature(CATALOG[name]).parameters)[2:]
+        annotation = parameters[switch].annotation
+        kind = bool if annotation == bool | None else annotation
+        if kind not in _READS:
+            continue
+        words, example = _READS[kind]
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            raise UserError(
+                f"{name} cannot take {switch}={value}", f"{switch} reads {words}", f"--switch {switch}={example}"
+            ) from error
 
 
 def network(data: dict[str, Any]) -> "nn.Module":
     """The untrained network of a recorded architecture. Raises UserError where it cannot be built from a record."""
+    if "handcrafted" in data:
+        raise _no_network(str(data["handcrafted"].get("name")))
     if "factory" in data:
         return _made_by_factory(str(data["factory"]), data["arguments"])
     if "object" in data:
@@ -68,14 +124,44 @@ def network(data: dict[str, Any]) -> "nn.Module":
     return Network(records.from_data(data))
 
 
-def build(name: str, *, input_shape: InputShape = (3, 32, 32), classes: int = 10, **switches: Any) -> "nn.Module":
-    """An untrained network by name, ready for float32 images [N, *input_shape]."""
-    return network(architecture(name, input_shape, classes, **switches))
+def build(name: str, *, input_shape: InputShape | None = None, classes: int = 10, **switches: Any) -> "nn.Module":
+    """An untrained network by name, ready for float32 images [N, *input_shape].
+
+    Without a shape: 3 x 224 x 224 for the published network, 3 x 32 x 32 for the others.
+    """
+    shape = input_shape or PUBLISHED_SHAPE.get(name, USUAL_SHAPE)
+    return network(architecture(name, shape, classes, **switches))
+
+
+def takes_raw_pixels(data: dict[str, Any]) -> bool:
+    """Whether a recorded architecture subtracts a mean image itself and so wants pixels from 0 to 255."""
+    return any(layer.get("kind") == "mean-image" for layer in data.get("layers", ()))
+
+
+def set_mean_image(network: "nn.Module", mean: NDArray[np.float32]) -> None:
+    """Give a network that subtracts the mean image the one of its training data, [H, W, C]."""
+    import torch
+
+    from econet.models.layers_2012 import MeanImageLayer
+
+    for layer in network.modules():
+        if isinstance(layer, MeanImageLayer):
+            layer.mean.copy_(torch.from_numpy(mean).permute(2, 0, 1))
 
 
 def unknown_model(name: str) -> UserError:
-    """The error for a misspelt model, with the nearest known ones."""
-    return unknown_name("model", name, CATALOG)
+    """The error for a misspelt model, with the nearest known ones, and for one that is no network where one must be."""
+    if name in HANDCRAFTED:
+        return _no_network(name)
+    return unknown_name("model", name, (*CATALOG, *HANDCRAFTED))
+
+
+def _no_network(name: str) -> UserError:
+    return UserError(
+        f"{name} is no network",
+        "it is hand-crafted features and a linear classifier: nothing to export, compress or compare as a file",
+        f"econet train DATA --model {name}, then econet evaluate RUN",
+    )
 
 
 def describe_object(module: "nn.Module") -> dict[str, Any]:

@@ -1,62 +1,45 @@
 """What an architecture costs, counted from the record alone: MACs and parameters, no torch needed."""
 
-from econet.models.architecture import (
-    Architecture,
-    Conv,
-    Dense,
-    Flatten,
-    GlobalMean,
-    MaxPool,
-    Residual,
-    Separable,
-)
+from econet.models.architecture import AnyLayer, Architecture, Conv, Dense, Local, Residual, Separable
+from econet.models.shapes import Shape, walk
 
 
 def macs(architecture: Architecture) -> int:
     """Multiply-accumulates of convolutions and matrix products for one image."""
-    return _walk(architecture)[0]
+    return sum(_cost(*step)[0] for step in walk(architecture))
 
 
 def parameters(architecture: Architecture) -> int:
-    """Weights and biases after batch norm is folded: what an exported file holds."""
-    return _walk(architecture)[1]
+    """Weights and biases after batch norm is folded: what an exported file holds, without a mean image."""
+    return sum(_cost(*step)[1] for step in walk(architecture))
 
 
-def _walk(architecture: Architecture) -> tuple[int, int]:
-    channels, height, width = architecture.input
-    total, weights = 0, 0
+def _cost(layer: AnyLayer, reads: Shape, gives: Shape) -> tuple[int, int]:
+    """(MACs, parameters) of one layer."""
+    inputs, outputs, places = reads[0], gives[0], gives[1] * gives[2]
+    match layer:
+        case Conv():
+            return _convolution(inputs // layer.groups, outputs, layer.kernel, places)
+        case Separable():
+            pointwise = _convolution(inputs, outputs, 1, places)
+            return _sum(_convolution(1, inputs, layer.kernel, places), pointwise)
+        case Residual():
+            both = _sum(_convolution(inputs, outputs, 3, places), _convolution(outputs, outputs, 3, places))
+            keeps = layer.stride == 1 and inputs == outputs
+            return both if keeps else _sum(both, _convolution(inputs, outputs, 1, places))
+        case Local():
+            each, weights = _convolution(inputs, outputs, layer.kernel, 1)
+            return each * places, weights * places
+        case Dense():
+            return _convolution(inputs, outputs, 1, 1)
+        case _:
+            return 0, 0
 
-    def convolution(inputs: int, outputs: int, kernel: int, side: int) -> None:
-        nonlocal total, weights
-        total += inputs * outputs * kernel * kernel * side
-        weights += inputs * outputs * kernel * kernel + outputs
 
-    for layer in architecture.layers:
-        match layer:
-            case Conv() | Separable() | Residual():
-                height, width = -(-height // layer.stride), -(-width // layer.stride)
-                if isinstance(layer, Conv):
-                    convolution(channels, layer.channels, layer.kernel, height * width)
-                elif isinstance(layer, Separable):
-                    total += channels * layer.kernel**2 * height * width
-                    weights += channels * (layer.kernel**2 + 1)
-                    convolution(channels, layer.channels, 1, height * width)
-                else:
-                    convolution(channels, layer.channels, 3, height * width)
-                    convolution(layer.channels, layer.channels, 3, height * width)
-                    if layer.stride != 1 or channels != layer.channels:
-                        convolution(channels, layer.channels, 1, height * width)
-                channels = layer.channels
-            case MaxPool():
-                height = (height + 2 * layer.padding - layer.kernel) // layer.stride + 1
-                width = (width + 2 * layer.padding - layer.kernel) // layer.stride + 1
-            case GlobalMean():
-                height = width = 1
-            case Flatten():
-                channels, height, width = channels * height * width, 1, 1
-            case Dense():
-                convolution(channels, layer.channels, 1, 1)
-                channels = layer.channels
-            case _:
-                pass
-    return total, weights
+def _convolution(inputs: int, outputs: int, kernel: int, places: int) -> tuple[int, int]:
+    weights = inputs * outputs * kernel * kernel
+    return weights * places, weights + outputs
+
+
+def _sum(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
+    return first[0] + second[0], first[1] + second[1]

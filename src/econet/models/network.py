@@ -8,17 +8,26 @@ from torch.nn import functional as F
 from torch.nn.grad import conv2d_weight
 
 from econet.models.architecture import (
+    Activation,
+    AnyLayer,
     Architecture,
+    AvgPool,
     Conv,
     Dense,
     Dropout,
     Flatten,
     GlobalMean,
+    Local,
     Lrn,
+    MapNorm,
     MaxPool,
+    MeanImage,
     Residual,
     Separable,
+    Weighted,
 )
+from econet.models.layers_2012 import LocalLayer, LrnLayer, MapNormLayer, MaskDropout, MeanImageLayer
+from econet.models.shapes import Shape, padding_of, walk
 
 
 class _StridedDepthwise(torch.autograd.Function):
@@ -63,19 +72,28 @@ class DepthwiseConv(nn.Conv2d):
 
 
 class ConvLayer(nn.Module):
-    """`Conv` as a module: convolution, batch norm where asked, ReLU."""
+    """`Conv` as a module: convolution, batch norm where asked, ReLU where asked."""
 
     def __init__(self, inputs: int, layer: Conv) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
-            inputs, layer.channels, layer.kernel, layer.stride, layer.kernel // 2, bias=not layer.norm
+            inputs,
+            layer.channels,
+            layer.kernel,
+            layer.stride,
+            padding_of(layer),
+            groups=layer.groups,
+            bias=not layer.norm,
         )
         self.norm = nn.BatchNorm2d(layer.channels) if layer.norm else None
+        self.far_padding, self.relu = layer.far_padding, layer.relu
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] -> [N, channels, H / stride, W / stride]."""
-        x = self.conv(x)
-        return F.relu(x if self.norm is None else self.norm(x), inplace=True)
+        """[N, C, H, W] -> [N, channels, ...], the sides as `models.shapes` says."""
+        bottom, right = self.far_padding
+        x = self.conv(F.pad(x, (0, right, 0, bottom)) if bottom or right else x)
+        x = x if self.norm is None else self.norm(x)
+        return F.relu(x, inplace=True) if self.relu else x
 
 
 class SeparableLayer(nn.Module):
@@ -152,11 +170,7 @@ class Network(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
-        self.layers = nn.ModuleList()
-        shape = architecture.input
-        for layer in architecture.layers:
-            module, shape = _made(layer, shape)
-            self.layers.append(module)
+        self.layers = nn.ModuleList(_made(layer, reads) for layer, reads, _ in walk(architecture))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits [N, classes] of images [N, C, H, W]."""
@@ -165,51 +179,68 @@ class Network(nn.Module):
         return x
 
 
-Shape = tuple[int, int, int]
+USUAL = Weighted()
 
 
-def _made(layer: object, shape: Shape) -> tuple[nn.Module, Shape]:
-    """The module of `layer` fed maps of `shape` (C, H, W; a vector is (C, 1, 1)), and the shape it gives."""
+def own_decays(network: nn.Module) -> dict[nn.Parameter, float]:
+    """The weights whose layer has a weight decay of its own, and that decay. Biases never decay."""
+    if not isinstance(network, Network):
+        return {}
+    pairs = zip(network.layers, network.architecture.layers, strict=True)
+    return {
+        parameter: layer.decay
+        for module, layer in pairs
+        if isinstance(layer, Weighted) and layer.decay is not None
+        for name, parameter in module.named_parameters()
+        if name.endswith("weight")
+    }
+
+
+def _made(layer: AnyLayer, shape: Shape) -> nn.Module:
+    """The module of `layer`, fed maps of `shape` (C, H, W; a vector is (C, 1, 1))."""
     channels, height, width = shape
     match layer:
         case Conv():
-            return _initialised(ConvLayer(channels, layer)), _strided(layer.channels, shape, layer.stride)
+            return _initialised(ConvLayer(channels, layer), layer)
         case Separable():
-            return _initialised(SeparableLayer(channels, layer)), _strided(layer.channels, shape, layer.stride)
+            return _initialised(SeparableLayer(channels, layer))
         case Residual():
-            return _initialised(ResidualLayer(channels, layer)), _strided(layer.channels, shape, layer.stride)
+            return _initialised(ResidualLayer(channels, layer))
+        case Local():
+            return LocalLayer(channels, height, width, layer)
         case MaxPool():
-            pooled = (channels, _pooled(height, layer), _pooled(width, layer))
-            return nn.MaxPool2d(layer.kernel, layer.stride, layer.padding), pooled
+            return nn.MaxPool2d(layer.kernel, layer.stride, layer.padding, ceil_mode=layer.ceil)
+        case AvgPool():
+            return nn.AvgPool2d(layer.kernel, layer.stride, ceil_mode=True)
         case Lrn():
-            # torch divides alpha by the size; the paper's formula does not.
-            return nn.LocalResponseNorm(layer.size, layer.alpha * layer.size, layer.beta, layer.k), shape
+            return LrnLayer(layer)
+        case MapNorm():
+            return MapNormLayer(layer)
+        case Activation():
+            return nn.ReLU(inplace=True) if layer.function == "relu" else nn.Tanh()
+        case MeanImage():
+            return MeanImageLayer(channels, height, width)
         case GlobalMean():
-            return GlobalMeanLayer(), (channels, 1, 1)
+            return GlobalMeanLayer()
         case Flatten():
-            return nn.Flatten(), (channels * height * width, 1, 1)
+            return nn.Flatten()
         case Dropout():
-            return nn.Dropout(layer.p), shape
+            return nn.Dropout(layer.p) if layer.inverted else MaskDropout(layer)
         case Dense():
-            return _initialised(DenseLayer(channels, layer)), (layer.channels, 1, 1)
+            return _initialised(DenseLayer(channels, layer), layer)
         case _:
             raise TypeError(f"no builder for a layer of type {type(layer).__name__}")
 
 
-def _strided(channels: int, shape: Shape, stride: int) -> Shape:
-    return channels, -(-shape[1] // stride), -(-shape[2] // stride)
-
-
-def _pooled(side: int, pool: MaxPool) -> int:
-    return (side + 2 * pool.padding - pool.kernel) // pool.stride + 1
-
-
-def _initialised(module: nn.Module) -> nn.Module:
-    """Weights by He et al. 2015, equation 10 (gain of ReLU, fan in); biases zero; batch norm as torch has it."""
+def _initialised(module: nn.Module, layer: Weighted = USUAL) -> nn.Module:
+    """Weights and biases as the record says, by default those of He et al. 2015; batch norm as torch has it."""
     for part in module.modules():
         if isinstance(part, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+            if layer.init_std is None:
+                nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+            else:
+                nn.init.normal_(part.weight, std=layer.init_std)
             bias = cast("Tensor | None", part.bias)
             if bias is not None:
-                nn.init.zeros_(bias)
+                nn.init.constant_(bias, layer.init_bias)
     return module

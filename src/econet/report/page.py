@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from econet.deployment import graph
@@ -16,9 +15,10 @@ from econet.report.charts.cost import CostPoint, cost_chart
 from econet.report.charts.interval import Bar, answer_chart, interval_list
 from econet.report.charts.learning import Learner, learning_chart
 from econet.report.charts.reliability import reliability_chart, reliability_low
-from econet.report.charts.svg import padded, typeset
+from econet.report.charts.svg import padded
 from econet.report.comparison_folder import ComparisonFolder, open_comparison
 from econet.report.pictures import read_pictures
+from econet.report.rendering import rendered
 from econet.runs.comparison_records import Comparison, Side
 from econet.statistics.intervals import t_interval
 
@@ -30,23 +30,9 @@ def write_page(folder: Path) -> Path:
     is said on the page. Raises UserError where a record is missing or damaged.
     """
     opened = open_comparison(folder)
-    environment = Environment(
-        loader=PackageLoader("econet.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["typeset"] = typeset
-    environment.filters["name"] = _name
     path = folder / "page.html"
-    write_text(path, environment.get_template("page.html").render(_content(opened)))
+    write_text(path, rendered("page.html", **_content(opened)))
     return path
-
-
-def _name(text: str, limit: int = 60) -> Markup:
-    """A class or file name from outside: escaped, its direction kept from spilling over, cut."""
-    return Markup("<bdi>{}</bdi>").format(numbers.shown(text, limit))
 
 
 def _content(opened: ComparisonFolder) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The pictures on the page: those that only one of the two networks gets wrong."""
 
-import base64
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,35 +8,25 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from econet.files import write_whole
 from econet.images.preprocess import Pixels
 from econet.measurement.accuracy import Predictions
 from econet.report.answers import confidence, right
+from econet.report.embedded import Embedded, embedded, reduced
 
 MOST_PICTURES = 12
-_LONGEST_SIDE = 112
-_CRISP_BELOW = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Embedded):
     """One picture with both answers: class numbers and confidences (fractions)."""
 
-    source: str
-    width: int
-    height: int
     truth: int
     baseline: int
     baseline_confidence: float
     candidate: int
     candidate_confidence: float
-
-    @property
-    def crisp(self) -> bool:
-        """Whether it is small enough to be shown in whole pixels."""
-        return max(self.width, self.height) < _CRISP_BELOW
 
 
 def write_pictures(folder: Path, pixels: Pixels, baseline: Predictions, candidate: Predictions) -> Path:
@@ -54,7 +43,7 @@ def write_pictures(folder: Path, pixels: Pixels, baseline: Predictions, candidat
     arrays: dict[str, NDArray[Any]] = {}
     for name, wrong, other in (("candidate", candidate, baseline), ("baseline", baseline, candidate)):
         chosen = _choose(wrong, other)
-        small = [_reduced(pixels[number]) for number in chosen]
+        small = [reduced(pixels[number]) for number in chosen]
         arrays[f"{name}_wrong_pixels"] = np.stack(small) if small else pixels[:0]
         arrays[f"{name}_wrong_number"] = np.array(chosen, dtype=np.int64)
         arrays[f"{name}_wrong_truth"] = wrong.truth[chosen]
@@ -91,28 +80,12 @@ def _choose(wrong: Predictions, other: Predictions) -> list[int]:
     return [number for _, _, number in sorted(ranked)[:MOST_PICTURES]]
 
 
-def _reduced(pixels: Pixels) -> Pixels:
-    height, width, channels = pixels.shape
-    longest = max(height, width)
-    if longest <= _LONGEST_SIDE:
-        return pixels
-    size = (max(1, width * _LONGEST_SIDE // longest), max(1, height * _LONGEST_SIDE // longest))
-    small = np.asarray(_image(pixels).resize(size, Image.Resampling.BILINEAR))
-    return small.reshape(size[1], size[0], channels)
-
-
-def _image(pixels: Pixels) -> Image.Image:
-    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-
-
 def _picture(arrays: Mapping[str, NDArray[Any]], prefix: str, place: int) -> Picture:
-    pixels = arrays[f"{prefix}pixels"][place]
-    stream = io.BytesIO()
-    _image(pixels).save(stream, format="PNG", optimize=True)
+    picture = embedded(arrays[f"{prefix}pixels"][place])
     return Picture(
-        source=f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}",
-        width=int(pixels.shape[1]),
-        height=int(pixels.shape[0]),
+        source=picture.source,
+        width=picture.width,
+        height=picture.height,
         truth=int(arrays[f"{prefix}truth"][place]),
         baseline=int(arrays[f"{prefix}baseline_answer"][place]),
         baseline_confidence=float(arrays[f"{prefix}baseline_confidence"][place]),

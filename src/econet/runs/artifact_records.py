@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from econet.images.views import Views
 from econet.runs.record import SCHEMA, Record
 
 Precision = Literal["fp32", "int8"]
@@ -73,8 +74,37 @@ class TorchAgreement(Record, frozen=True, kw_only=True):
     max_logit_difference: float
 
 
+class Member(Record, frozen=True, kw_only=True):
+    """One file of an ensemble: where it lies from the record, its weight, its accuracy alone on the same images."""
+
+    file: str
+    sha256: str
+    weight: float
+    accuracy: float
+
+
+class WeightSearch(Record, frozen=True, kw_only=True):
+    """The validation images that chose an ensemble's weights; its accuracy there, and with equal weights instead."""
+
+    images: int
+    accuracy: float
+    accuracy_equal: float
+
+
+class Ensemble(Record, frozen=True, kw_only=True):
+    """How the probabilities of several files were averaged; the weights sum to 1. `search` is None for equal ones."""
+
+    weighting: Literal["equal", "tuned"]
+    members: tuple[Member, ...]
+    search: WeightSearch | None
+
+
 class Evaluation(Record, frozen=True, kw_only=True):
-    """`<artifact>.evaluation.json`: accuracy of a file, with a Wilson interval at 95 %."""
+    """`<artifact>.evaluation.json`: accuracy of a file, with a Wilson interval at 95 %.
+
+    An answer is the largest logit; of ten `views`, or of an `ensemble`, the largest averaged probability. Of equal ones
+    it is the first: a file gives one answer. `accuracy_ties_shared` counts such an image in part, as the 2012 code did.
+    """
 
     schema: int = SCHEMA
     subject: str
@@ -92,6 +122,9 @@ class Evaluation(Record, frozen=True, kw_only=True):
     predictions_sha256: str
     test_reads: int
     seconds: float
+    views: Views = "centre"
+    accuracy_ties_shared: float | None = None
+    ensemble: Ensemble | None = None
 
 
 class Runtime(Record, frozen=True, kw_only=True):

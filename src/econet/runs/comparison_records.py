@@ -3,6 +3,7 @@
 from typing import Literal
 
 from econet.runs.artifact_records import Benchmark, Evaluation, Export, Precision
+from econet.runs.choices import Augment, OptimizerName, ScheduleName
 from econet.runs.record import SCHEMA, Record
 from econet.runs.records import DataConfig
 
@@ -95,10 +96,10 @@ class ComparisonConfig(Record, frozen=True, kw_only=True):
     margin: float
     provable_margin: float
     proof: Literal["validation", "test"]
-    augment: Literal["none", "light", "standard", "strong"]
+    augment: Augment
     batch_size: int | None = None
-    optimizer: Literal["sgd", "adamw", "muon"] | None = None
-    schedule: Literal["one-cycle", "cosine", "steps", "plateau"] = "one-cycle"
+    optimizer: OptimizerName | None = None
+    schedule: ScheduleName = "one-cycle"
     lr: float | None = None
     deterministic: bool
     device: str

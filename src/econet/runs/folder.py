@@ -8,6 +8,7 @@ import msgspec
 
 from econet.errors import UserError
 from econet.files import append_line, write_whole
+from econet.runs.handcrafted_records import HandcraftedConfig, is_handcrafted
 from econet.runs.record import read_record, write_record
 from econet.runs.records import Epoch, Finished, RunConfig
 
@@ -48,6 +49,11 @@ class Run:
         """`finished.json`, the last file a run writes."""
         return self.folder / "finished.json"
 
+    @property
+    def fit_path(self) -> Path:
+        """`fit.json`, how hand-crafted features and their classifier came about."""
+        return self.folder / "fit.json"
+
     def artifact(self, precision: str) -> Path:
         """`model.onnx` for fp32, `model.int8.onnx` for int8."""
         return self.folder / ("model.onnx" if precision == "fp32" else f"model.{precision}.onnx")
@@ -67,9 +73,22 @@ class Run:
         return self.finished_path.is_file()
 
     @property
+    def recorded(self) -> RunConfig | HandcraftedConfig:
+        """The validated `config.json` of whatever was trained. Raises UserError where it is absent or wrong."""
+        kind = HandcraftedConfig if is_handcrafted(self.config_path) else RunConfig
+        return read_record(self.config_path, kind)
+
+    @property
     def config(self) -> RunConfig:
-        """The validated `config.json`. Raises UserError where it is absent or wrong."""
-        return read_record(self.config_path, RunConfig)
+        """The validated `config.json` of a network. Raises UserError where it is absent, wrong, or of no network."""
+        recorded = self.recorded
+        if isinstance(recorded, HandcraftedConfig):
+            raise UserError(
+                f"{self.folder} holds no network",
+                f"it holds {recorded.model}: hand-crafted features and a linear classifier, which no file can carry",
+                f"econet evaluate {self.folder}, or the run of a network",
+            )
+        return recorded
 
     @property
     def finished(self) -> Finished:
@@ -92,7 +111,8 @@ class Run:
         where = escape(str(self.folder))
         if not self.exists:
             return f"<p>{where}: no run yet</p>"
-        title = f"{escape(self.config.model)} on {escape(self.config.data.name)}"
+        recorded = self.recorded
+        title = f"{escape(recorded.model)} on {escape(recorded.data.name)}"
         if not self.is_finished:
             return f"<p>{title}, not finished ({where})</p>"
         finished = self.finished

@@ -1,8 +1,11 @@
 """The schemas of a recipe (`recipes/<name>.toml`) and of one seed's result (`recipes/results/<name>/seed-<N>.json`)."""
 
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 from econet.runs.artifact_records import Benchmark, Evaluation, Export
+from econet.runs.choices import Augment, ColourNoise, OptimizerName, ScheduleName
 from econet.runs.record import SCHEMA, Record
 from econet.runs.records import Finished
 
@@ -36,14 +39,19 @@ class RecipeStep(Record, frozen=True, kw_only=True):
     model: str
     epochs: int
     width: float | None = None
+    switches: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
     batch_size: int | None = None
-    optimizer: Literal["sgd", "adamw", "muon"] | None = None
-    schedule: Literal["one-cycle", "cosine", "steps", "plateau"] = "one-cycle"
+    optimizer: OptimizerName | None = None
+    schedule: ScheduleName = "one-cycle"
+    schedule_marks: tuple[float, ...] | None = None
     lr: float | None = None
+    bias_lr: float | None = None
     weight_decay: float | None = None
     label_smoothing: float | None = None
     ema: float | None = None
-    augment: Literal["none", "light", "standard", "strong"] | None = None
+    augment: Augment | None = None
+    colour_noise: ColourNoise | None = None
+    crop_chunk: int = 1
     teacher: str | None = None
     temperature: float = 3.0
     teacher_weight: float = 0.7
@@ -55,6 +63,8 @@ class Recipe(Record, frozen=True, kw_only=True):
     title: str
     data: str
     split: RecipeSplit
+    image_size: int | None = None
+    crop_from: int | None = None
     steps: tuple[RecipeStep, ...]
     seeds: tuple[int, ...]
     precision: Literal["fp32", "int8"]

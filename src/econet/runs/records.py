@@ -7,11 +7,18 @@ A figure that was not measured is None (null), never 0.
 from typing import Any, Literal
 
 from econet.images.preprocess import Preprocess
+from econet.runs.choices import Augment, ColourNoise, OptimizerName, ScheduleName
 from econet.runs.record import SCHEMA, Record
+
+# The shares of training at which the schedule `steps` divides the rate by ten.
+STEP_MARKS = (0.5, 0.75, 0.9)
 
 
 class DataConfig(Record, frozen=True, kw_only=True):
-    """Which images a run saw: enough to load them again and to notice that they changed."""
+    """Which images a run saw: enough to load them again and to notice that they changed.
+
+    `statistics_images`: of how many training pictures offset, scale and mean image were taken; None: of all.
+    """
 
     source: str
     name: str
@@ -20,6 +27,7 @@ class DataConfig(Record, frozen=True, kw_only=True):
     split_seed: int
     validation_fraction: float
     preprocess: Preprocess
+    statistics_images: int | None = None
 
 
 class TeacherConfig(Record, frozen=True, kw_only=True):
@@ -32,22 +40,30 @@ class TeacherConfig(Record, frozen=True, kw_only=True):
 
 
 class TrainingConfig(Record, frozen=True, kw_only=True):
-    """Everything asked of training. Exactly one of `epochs` and `time_s` is set by the user."""
+    """Everything asked of training. Exactly one of `epochs` and `time_s` is set by the user.
+
+    `bias_lr` is a rate for biases that the schedule does not move; None: they follow `lr`. `crop_chunk` images in a
+    row of a batch share one crop and one mirror coin.
+    """
 
     epochs: int | None
     time_s: float | None
     batch_size: int
-    optimizer: Literal["sgd", "adamw", "muon"]
-    schedule: Literal["one-cycle", "cosine", "steps", "plateau"]
+    optimizer: OptimizerName
+    schedule: ScheduleName
     lr: float
     weight_decay: float
     label_smoothing: float
     ema: float
-    augment: Literal["none", "light", "standard", "strong"]
+    augment: Augment
     patience: int | None
     teacher: TeacherConfig | None
     from_weights: str | None
     from_weights_sha256: str | None = None
+    schedule_marks: tuple[float, ...] = STEP_MARKS
+    bias_lr: float | None = None
+    colour_noise: ColourNoise | None = None
+    crop_chunk: int = 1
 
 
 class Plan(Record, frozen=True, kw_only=True):

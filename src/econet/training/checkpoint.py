@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from econet.files import write_whole
 from econet.runs.folder import Run
 from econet.training.averaging import Average
 from econet.training.optimizers import Optimizers
+from econet.training.weights import first_misfit
+
+Tensors = dict[str, Tensor]
 
 
 @dataclass
@@ -36,13 +40,16 @@ class DamagedCheckpoint(Exception):
     """A checkpoint whose bytes are not what was written."""
 
 
-def write_checkpoint(
-    run: Run, network: nn.Module, average: Average, optimizers: Optimizers, counters: Counters
-) -> None:
-    """Write `checkpoint.safetensors` whole; the one before stays as `checkpoint.previous.safetensors`."""
+def state_of(network: nn.Module, average: Average, optimizers: Optimizers) -> Tensors:
+    """Every tensor that a resume needs, by name."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.network.state_dict().items()}
     tensors |= {f"optimizer.{name}": value for name, value in optimizers.state().items()}
+    return tensors
+
+
+def write_checkpoint(run: Run, tensors: Tensors, counters: Counters) -> None:
+    """Write `checkpoint.safetensors` whole; the one before stays as `checkpoint.previous.safetensors`."""
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     words = json.dumps(asdict(counters))
     content = save(plain, metadata={"counters": words, "digest": _digest(plain, words)})
@@ -50,12 +57,17 @@ def write_checkpoint(
 
 
 def read_checkpoint(
-    run: Run, network: nn.Module, average: Average, optimizers: Optimizers
+    run: Run,
+    network: nn.Module,
+    average: Average,
+    optimizers: Optimizers,
+    own: Callable[[Tensors], Tensors] = dict,
 ) -> tuple[Counters, str | None] | None:
     """Restore the newest whole checkpoint into the three objects; None where there is none.
 
-    A damaged newest one is passed over for the one before, and the second value says so.
-    Raises UserError where both are damaged.
+    `own` picks what is this process's out of all that was written. A damaged newest one is passed over
+    for the one before, and the second value says so.
+    Raises UserError where both are damaged, and where a whole one belongs to another network.
     """
     faults: list[str] = []
     for path in (run.checkpoint_path, run.previous_checkpoint_path):
@@ -66,7 +78,7 @@ def read_checkpoint(
         except DamagedCheckpoint as error:
             faults.append(f"{path.name}: {error}")
             continue
-        _restore(tensors, network, average, optimizers)
+        _restore(path, own(tensors), network, average, optimizers)
         return counters, "; ".join(faults) or None
     if faults:
         raise UserError(
@@ -77,7 +89,7 @@ def read_checkpoint(
     return None
 
 
-def _verified(path: Path) -> tuple[dict[str, Tensor], Counters]:
+def _verified(path: Path) -> tuple[Tensors, Counters]:
     try:
         with safe_open(path, framework="pt") as stream:
             metadata = stream.metadata() or {}
@@ -90,16 +102,23 @@ def _verified(path: Path) -> tuple[dict[str, Tensor], Counters]:
         raise DamagedCheckpoint(str(error)) from error
 
 
-def _restore(tensors: dict[str, Tensor], network: nn.Module, average: Average, optimizers: Optimizers) -> None:
-    def part(prefix: str) -> dict[str, Tensor]:
+def _restore(path: Path, tensors: Tensors, network: nn.Module, average: Average, optimizers: Optimizers) -> None:
+    def part(prefix: str) -> Tensors:
         return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
+    misfit = first_misfit(network, part("network."))
+    if misfit is not None:
+        raise UserError(
+            f"{path} belongs to another network",
+            f"it does not fit the one in config.json: {misfit}",
+            "put the folder's own checkpoint back, or start again with --out NEW",
+        )
     network.load_state_dict(part("network."))
     average.network.load_state_dict(part("average."))
     optimizers.load(part("optimizer."))
 
 
-def _digest(tensors: dict[str, Tensor], words: str) -> str:
+def _digest(tensors: Tensors, words: str) -> str:
     digest = hashlib.sha256(words.encode())
     for name in sorted(tensors):
         digest.update(name.encode())

@@ -1,7 +1,8 @@
 """What training uses where the user says nothing, a line a model. Chosen on validation."""
 
 from dataclasses import dataclass
-from typing import Literal
+
+from econet.runs.choices import OptimizerName
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,7 +10,7 @@ class Defaults:
     """Batch size, optimizer and its peak rate, decay, smoothing and the average's decay for one model."""
 
     batch_size: int
-    optimizer: Literal["sgd", "adamw", "muon"]
+    optimizer: OptimizerName
     lr: float
     weight_decay: float
     label_smoothing: float = 0.05
@@ -17,17 +18,24 @@ class Defaults:
 
 
 # Peak rates for the optimizers a model does not use by default.
-RATE = {"sgd": 0.1, "adamw": 0.002, "muon": 0.02}
-DECAY = {"sgd": 5e-4, "adamw": 0.05, "muon": 0.01}
+RATE = {"sgd": 0.1, "adamw": 0.002, "muon": 0.02, "sgd-2012": 0.01}
+DECAY = {"sgd": 5e-4, "adamw": 0.05, "muon": 0.01, "sgd-2012": 5e-4}
 
 _BY_MODEL = {
     "alexnet_small": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
     "econet": Defaults(batch_size=128, optimizer="muon", lr=0.03, weight_decay=0.01),
+    # The 2012 networks keep to their paper: no smoothing, no average.
+    "alexnet": Defaults(batch_size=128, optimizer="sgd-2012", lr=0.01, weight_decay=5e-4, label_smoothing=0.0, ema=0.0),
+    "alexnet:mini": Defaults(batch_size=128, optimizer="sgd", lr=0.02, weight_decay=5e-4, label_smoothing=0.0),
+    "cuda_convnet": Defaults(
+        batch_size=128, optimizer="sgd-2012", lr=0.001, weight_decay=0.0, label_smoothing=0.0, ema=0.0
+    ),
     "resnet_small": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
 }
 _OTHERS = Defaults(batch_size=128, optimizer="adamw", lr=0.002, weight_decay=0.05)
 
 
 def defaults_for(model: str) -> Defaults:
-    """The defaults of a catalog model, whatever its preset; careful ones for a user's own network."""
-    return _BY_MODEL.get(model.partition(":")[0], _OTHERS)
+    """The defaults of a catalog model: its preset's, else its family's; careful ones for a user's own network."""
+    model = model.replace("alexnet_towers", "alexnet")  # the same network, on two devices
+    return _BY_MODEL.get(model) or _BY_MODEL.get(model.partition(":")[0], _OTHERS)

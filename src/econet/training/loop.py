@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from econet.data.augmentation import Augmenter
+from econet.data.augmentation import Augmenter, pictures
 from econet.data.dataset import Dataset
 from econet.errors import UserError
 from econet.files import sha256_of, write_whole
@@ -22,13 +22,15 @@ from econet.runs.records import Epoch, Finished, Plan, RunConfig
 from econet.statistics.streams import stream_seed
 from econet.training import machine, parallel
 from econet.training.averaging import Average
-from econet.training.checkpoint import Counters, read_checkpoint, write_checkpoint
+from econet.training.checkpoint import Counters, read_checkpoint, state_of, write_checkpoint
 from econet.training.inference import logits_of
 from econet.training.interruption import Interrupted, Request, stop_requests
 from econet.training.optimizers import Optimizers
+from econet.training.parallel import Sharing
 from econet.training.progress import Progress
 from econet.training.schedules import Plateau, factor
 from econet.training.step import Forward, learn
+from econet.training.towers import sharing_for
 
 # Logits this far apart on a whole batch: with clipped gradients a hopeless rate need not end in infinity.
 DIVERGED_LOSS = 1e6
@@ -36,6 +38,8 @@ CHANCE_CHECK_SHARE = 0.2
 CHANCE_CHECK_STEPS = 25
 CHANCE_CHECK_IMAGES = 200
 CHECKPOINT_SECONDS = 10.0
+# Large networks write theirs for seconds: at least so many times as long they then train before the next.
+CHECKPOINT_REST = 20.0
 
 
 @dataclass
@@ -44,6 +48,7 @@ class Learner:
 
     run: Run
     config: RunConfig
+    sharing: Sharing
     network: nn.Module
     average: Average
     optimizers: Optimizers
@@ -94,7 +99,8 @@ def _prepare(
     machine.apply(config.machine)
     device = machine.resolve_device(config.machine.device)
     parallel.join(device)
-    network = machine.placed(parallel.share_batch_norm(network), device)
+    sharing = sharing_for(config.model, config.training.optimizer, device)
+    network = machine.placed(sharing.prepared(network), device)
     if teacher is not None:
         teacher = machine.placed(teacher, device).eval().requires_grad_(False)
     average = Average(network, config.training.ema)
@@ -103,20 +109,30 @@ def _prepare(
     learner = Learner(
         run=run,
         config=config,
+        sharing=sharing,
         network=network,
         average=average,
         optimizers=optimizers,
         teacher=teacher,
-        train=Augmenter(torch.from_numpy(dataset.train.pixels), preprocess, config.training.augment, device),
+        train=Augmenter(
+            pictures(dataset.train),
+            preprocess,
+            config.training.augment,
+            device,
+            colour=config.training.colour_noise,
+            chunk=config.training.crop_chunk,
+            statistics=dataset.statistics,
+            beyond=dataset.beyond,
+        ),
         train_labels=torch.from_numpy(dataset.train.labels).to(device),
-        validation=Augmenter(torch.from_numpy(dataset.validation.pixels), preprocess, "none", device),
+        validation=Augmenter(pictures(dataset.validation), preprocess, "none", device),
         validation_labels=torch.from_numpy(dataset.validation.labels).to(device),
         device=device,
         counters=Counters(),
         progress=progress,
         checkpoint_seconds=checkpoint_seconds,
     )
-    restored = read_checkpoint(run, network, average, optimizers)
+    restored = read_checkpoint(run, network, average, optimizers, sharing.own)
     if restored is not None:
         learner.counters, fault = restored
         if fault:
@@ -144,19 +160,22 @@ def _run_epoch(learner: Learner, forward: Forward, request: Request) -> None:
     batch_size = config.training.batch_size
     order = epoch_order(config.seed, counters.epoch, len(learner.train_labels))
     end = min((counters.epoch + 1) * plan.steps_per_epoch, plan.steps)
+    left = order[(counters.step % plan.steps_per_epoch) * batch_size :].split(batch_size)[: end - counters.step]
+    learner.train.expect(learner.sharing.mine(indices) for indices in left)
     learner.network.train()
     started, saved, first = time.perf_counter(), time.perf_counter(), counters.step
     before = counters.seconds
-    while counters.step < end:
-        position = (counters.step % plan.steps_per_epoch) * batch_size
-        loss = _one_step(learner, forward, order[position : position + batch_size])
+    for indices in left:
+        loss = _one_step(learner, forward, indices)
         now = time.perf_counter()
         counters.seconds = before + now - started
         rate = (counters.step - first) * batch_size / (now - started)
         learner.progress.advance(counters.step, loss, rate)
         _check_chance(learner)
-        stop = parallel.largest(request.number or 0, learner.device)
-        if now - saved > learner.checkpoint_seconds or stop:
+        # Together: where the processes share the network, they also save together, when the one that writes says so.
+        due = parallel.rank() == 0 and now - saved > learner.checkpoint_seconds
+        stop, due = parallel.largest((request.number or 0, due), learner.device)
+        if due or stop:
             _save(learner)
             saved = time.perf_counter()
         if stop:
@@ -177,16 +196,15 @@ def _one_step(learner: Learner, forward: Forward, indices: Tensor) -> float:
     """One optimizer step; returns the batch's loss. Raises UserError before a diverged one reaches the weights."""
     counters, config = learner.counters, learner.config
     generator = torch.Generator().manual_seed(stream_seed(config.seed, "augmentation", counters.step))
-    _seed_dropout(learner.device, stream_seed(config.seed, "dropout", counters.step, parallel.rank()))
+    learner.sharing.seed_dropout(config.seed, counters.step)
     images, labels = _batch(learner, indices, generator)
     loss, right = learn(forward, learner.teacher, images, labels, config.training, config.machine.precision)
-    totals = parallel.summed(torch.stack([loss.double() / parallel.processes(), right.double()]))
+    totals = learner.sharing.totals(loss, right)
     value = totals[0].item()
     if not value < DIVERGED_LOSS:  # nor is nan
         raise _diverged(learner, value)
-    parallel.average_gradients(learner.network)
-    lowerings = int(counters.plateau.get("lowerings", 0))
-    learner.optimizers.step(factor(config.training.schedule, counters.step, config.plan.steps, lowerings))
+    learner.sharing.finish_gradients(learner.network)
+    learner.optimizers.step(_rate_factor(learner, counters.step))
     learner.average.update(counters.step)
     counters.step += 1
     counters.epoch_loss += value * len(indices)
@@ -195,21 +213,16 @@ def _one_step(learner: Learner, forward: Forward, indices: Tensor) -> float:
     return value
 
 
-def _seed_dropout(device: torch.device, seed: int) -> None:
-    """Seed the generator that dropout draws from. torch.manual_seed would note a traceback for every absent device."""
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
+def _rate_factor(learner: Learner, step: int) -> float:
+    training, lowerings = learner.config.training, int(learner.counters.plateau.get("lowerings", 0))
+    return factor(training.schedule, step, learner.config.plan.steps, lowerings, training.schedule_marks)
 
 
 def _batch(learner: Learner, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """This process's part of the augmented batch; all processes draw the same whole batch."""
-    images = learner.train.batch(indices, generator)
-    labels = learner.train_labels[indices]
-    if parallel.processes() == 1:
-        return images, labels
-    mine = parallel.my_slice(torch.arange(len(indices)))
-    return images[mine].contiguous(memory_format=torch.channels_last), labels[mine]
+    mine = learner.sharing.mine(torch.arange(len(indices)))
+    images = learner.train.batch(indices, generator, learner.counters.step / learner.config.plan.steps, mine)
+    return images, learner.train_labels[indices[mine]]
 
 
 def _validate(learner: Learner, rate: float) -> None:
@@ -219,8 +232,8 @@ def _validate(learner: Learner, rate: float) -> None:
         learner.average.network, learner.validation.plain, len(learner.validation_labels), config.machine.precision
     )
     labels = learner.validation_labels.cpu()
-    accuracy = (logits.argmax(1) == labels).double().mean().item()
-    validation_loss = F.cross_entropy(logits, labels).item()
+    figures = [(logits.argmax(1) == labels).double().mean().item(), F.cross_entropy(logits, labels).item()]
+    accuracy, validation_loss = learner.sharing.agreed(figures)
     if not validation_loss < DIVERGED_LOSS:
         raise _diverged(learner, validation_loss)
     lowerings = int(counters.plateau.get("lowerings", 0))
@@ -231,7 +244,7 @@ def _validate(learner: Learner, rate: float) -> None:
         train_accuracy=counters.epoch_right / counters.epoch_images,
         validation_loss=validation_loss,
         validation_accuracy=accuracy,
-        lr=config.training.lr * factor(config.training.schedule, counters.step - 1, config.plan.steps, lowerings),
+        lr=config.training.lr * _rate_factor(learner, counters.step - 1),
         seconds=counters.seconds,
         images_per_s=rate,
     )
@@ -285,22 +298,28 @@ def _diverged(learner: Learner, value: float) -> UserError:
 
 
 def _save(learner: Learner) -> None:
+    began = time.perf_counter()
+    tensors = learner.sharing.gathered(state_of(learner.network, learner.average, learner.optimizers))
     if parallel.rank() == 0:
-        write_checkpoint(learner.run, learner.network, learner.average, learner.optimizers, learner.counters)
+        write_checkpoint(learner.run, tensors, learner.counters)
+    if learner.checkpoint_seconds >= CHECKPOINT_SECONDS:  # unless somebody asked for them more often
+        rest = CHECKPOINT_REST * (time.perf_counter() - began)
+        learner.checkpoint_seconds = max(CHECKPOINT_SECONDS, rest)
 
 
 def _finish(learner: Learner, stopped_early: bool) -> Finished:
     """Write the averaged weights, then `finished.json`, then drop the checkpoints nobody needs any more."""
     run = learner.run
+    weights = learner.sharing.whole_weights(learner.average.network)
     if parallel.rank() == 0:
-        _write_result(learner, stopped_early)
+        _write_result(learner, weights, stopped_early)
     parallel.wait_for_all()
     return run.finished
 
 
-def _write_result(learner: Learner, stopped_early: bool) -> None:
+def _write_result(learner: Learner, weights: dict[str, Tensor], stopped_early: bool) -> None:
     run, counters, history = learner.run, learner.counters, learner.run.history
-    weights = {name: value.detach().cpu().contiguous() for name, value in learner.average.network.state_dict().items()}
+    plain = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
     finished = Finished(
         steps=counters.step,
         epochs=counters.epoch,
@@ -312,7 +331,7 @@ def _write_result(learner: Learner, stopped_early: bool) -> None:
         weights_sha256="",
         finished=provenance.now(),
     )
-    write_whole(run.weights_path, save(weights))
+    write_whole(run.weights_path, save(plain))
     write_record(run.finished_path, replace(finished, weights_sha256=sha256_of(run.weights_path)))
     run.checkpoint_path.unlink(missing_ok=True)
     run.previous_checkpoint_path.unlink(missing_ok=True)

@@ -1,12 +1,15 @@
-"""SGD with Nesterov momentum, AdamW and Muon, and which weights each of them takes."""
+"""SGD with Nesterov momentum, AdamW, Muon and the rule of 2012, and which weights each of them takes."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Muon, Optimizer
 
+from econet.models.network import own_decays
 from econet.runs.records import TrainingConfig
+from econet.training.sgd_2012 import Sgd2012
 
 MOMENTUM = 0.9
 MUON_MOMENTUM = 0.95
@@ -27,6 +30,7 @@ class Optimizers:
         self._views: list[tuple[Tensor, nn.Parameter]] = []
         decayed, plain = _by_decay(network)
         self._trained = [*decayed, *plain]
+        self._clips = config.optimizer != "sgd-2012"
         if config.optimizer == "muon":
             matrices = [parameter for parameter in decayed if _is_hidden(parameter, network)]
             taken = {id(parameter) for parameter in matrices}
@@ -38,24 +42,27 @@ class Optimizers:
                 muon = Muon(views, lr=config.lr, momentum=MUON_MOMENTUM, weight_decay=config.weight_decay)
                 self.parts.insert(0, muon)
         else:
-            groups = [
-                {"params": decayed, "weight_decay": config.weight_decay},
-                {"params": plain, "weight_decay": 0.0},
-            ]
+            groups = _groups(network, decayed, plain, config)
             if config.optimizer == "sgd":
                 self.parts = [SGD(groups, lr=config.lr, momentum=MOMENTUM, nesterov=True, fused=True)]
+            elif config.optimizer == "sgd-2012":
+                self.parts = [Sgd2012(groups, lr=config.lr, momentum=MOMENTUM)]
             else:
                 self.parts = [AdamW(groups, lr=config.lr, fused=True)]
         self._peaks = [[float(group["lr"]) for group in part.param_groups] for part in self.parts]
 
     def step(self, factor: float) -> None:
-        """One update at `factor` of every peak rate by the clipped gradients, which are dropped afterwards."""
-        nn.utils.clip_grad_norm_(self._trained, LARGEST_GRADIENT_NORM)
+        """One update at `factor` of every peak rate by the gradients, which are dropped afterwards.
+
+        They are clipped first, but for the rule of 2012; a group of biases with a rate of its own keeps it.
+        """
+        if self._clips:
+            nn.utils.clip_grad_norm_(self._trained, LARGEST_GRADIENT_NORM)
         for original, view in self._views:
             view.grad = None if original.grad is None else _as_matrix(original.grad)
         for part, peaks in zip(self.parts, self._peaks, strict=True):
             for group, peak in zip(part.param_groups, peaks, strict=True):
-                group["lr"] = peak * factor
+                group["lr"] = peak if group.get("constant") else peak * factor
             part.step()
             part.zero_grad(set_to_none=True)
         for original, view in self._views:
@@ -85,6 +92,23 @@ class Optimizers:
                 part.state[parameter][what] = torch.empty_like(parameter).copy_(value) if same_shape else value.clone()
 
 
+def _groups(
+    network: nn.Module, decayed: list[nn.Parameter], plain: list[nn.Parameter], config: TrainingConfig
+) -> list[dict[str, Any]]:
+    """A group for each decay, the training's first, and those that do not decay last, at the biases' rate."""
+    own = own_decays(network)
+    by_decay: dict[float, list[nn.Parameter]] = {config.weight_decay: []}
+    for parameter in decayed:
+        by_decay.setdefault(own.get(parameter, config.weight_decay), []).append(parameter)
+    groups: list[dict[str, Any]] = [
+        {"params": parameters, "weight_decay": decay} for decay, parameters in by_decay.items() if parameters
+    ]
+    last: dict[str, Any] = {"params": plain, "weight_decay": 0.0}
+    if config.bias_lr is not None:
+        last |= {"lr": config.bias_lr, "constant": True}
+    return [*groups, last]
+
+
 def _by_decay(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """Dense and convolution weights, which decay, and the rest, which does not: norms, biases, depthwise."""
     depthwise = {
@@ -92,16 +116,21 @@ def _by_decay(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter
         for module in network.modules()
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
     }
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    decayed = [parameter for parameter in trained if parameter.ndim >= 2 and id(parameter) not in depthwise]
+    named = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
+    trained = [parameter for _, parameter in named]
+    decayed = [
+        parameter
+        for name, parameter in named
+        if parameter.ndim >= 2 and not name.endswith("bias") and id(parameter) not in depthwise
+    ]
     taken = {id(parameter) for parameter in decayed}
     return decayed, [parameter for parameter in trained if id(parameter) not in taken]
 
 
 def _is_hidden(parameter: nn.Parameter, network: nn.Module) -> bool:
-    """Whether a weight is neither the first layer's nor the last's: those stay with AdamW."""
+    """Whether a weight is a matrix and neither the first layer's nor the last's: those stay with AdamW."""
     weights = [weight for weight in network.parameters() if weight.ndim >= 2]
-    return parameter is not weights[0] and parameter is not weights[-1]
+    return parameter.ndim in (2, 4) and parameter is not weights[0] and parameter is not weights[-1]
 
 
 def _as_matrix(weight: Tensor) -> Tensor:

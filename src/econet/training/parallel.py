@@ -1,12 +1,15 @@
 """Data-parallel training under `torchrun`: every process takes its slice of each batch, gradients are averaged."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
+
+from econet.statistics.streams import stream_seed
 
 
 def processes() -> int:
@@ -22,6 +25,8 @@ def rank() -> int:
 def join(device: torch.device) -> None:
     """Join the other processes: nccl between GPUs, gloo between CPUs. Nothing to do for a single one."""
     if processes() > 1 and not dist.is_initialized():
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # nccl talks through the current device
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
 
@@ -55,13 +60,13 @@ def summed(value: Tensor) -> Tensor:
     return value
 
 
-def largest(value: int, device: torch.device) -> int:
-    """The largest `value` that any process has."""
+def largest(values: Sequence[int], device: torch.device) -> list[int]:
+    """Each of `values` as large as it is in any process."""
     if processes() == 1:
-        return value
-    shared = torch.tensor(value, device=device)
+        return list(values)
+    shared = torch.tensor(values, device=device)
     dist.all_reduce(shared, dist.ReduceOp.MAX)
-    return int(shared.item())
+    return [int(value) for value in shared.tolist()]
 
 
 class _SharedSum(torch.autograd.Function):
@@ -114,3 +119,52 @@ def share_batch_norm(network: nn.Module) -> nn.Module:
         if type(module) is nn.BatchNorm2d:
             module.__class__ = SharedBatchNorm
     return network
+
+
+class Sharing:
+    """How the processes share a training: here each takes its slice of every batch, and a single one takes it all."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def prepared(self, network: nn.Module) -> nn.Module:
+        """What this process trains of the whole network."""
+        return share_batch_norm(network)
+
+    def mine(self, indices: Tensor) -> Tensor:
+        """This process's part of a batch's indices, or of anything else that has an entry for each image."""
+        return my_slice(indices)
+
+    def seed_dropout(self, seed: int, step: int) -> None:
+        """Seed the generator that dropout draws from.
+
+        Not by torch.manual_seed, which would note a traceback for every absent device.
+        """
+        own = stream_seed(seed, "dropout", step, rank())
+        torch.default_generator.manual_seed(own)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(own)
+
+    def totals(self, loss: Tensor, right: Tensor) -> Tensor:
+        """The whole batch's loss and right answers [2], float64."""
+        return summed(torch.stack([loss.double() / processes(), right.double()]))
+
+    def finish_gradients(self, network: nn.Module) -> None:
+        """Make the gradients of this process's part those of the whole training."""
+        average_gradients(network)
+
+    def agreed(self, figures: list[float]) -> list[float]:
+        """What was measured on validation, as all processes are to know it."""
+        return figures
+
+    def gathered(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the first process writes down for a resume; every process calls it."""
+        return tensors
+
+    def own(self, written: dict[str, Tensor]) -> dict[str, Tensor]:
+        """This process's part of what `gathered` gave."""
+        return written
+
+    def whole_weights(self, network: nn.Module) -> dict[str, Tensor]:
+        """The whole network's tensors, in the first process; every process calls it."""
+        return network.state_dict()

@@ -1,25 +1,30 @@
 """Learning-rate schedules: a factor of the peak rate for every step, known before training begins."""
 
 import math
-from typing import Literal
 
-Schedule = Literal["one-cycle", "cosine", "steps", "plateau"]
+from econet.runs.choices import ScheduleName
+from econet.runs.records import STEP_MARKS
 
 WARMUP_SHARE = 0.2
 COSINE_WARMUP_SHARE = 0.05
-STEP_MARKS = (0.5, 0.75, 0.9)
 PLATEAU_PATIENCE = 3
 PLATEAU_LOWERINGS = 3
 DIVISOR = 10.0
 
 
-def factor(schedule: Schedule, step: int, steps: int, lowerings: int = 0) -> float:
+def factor(
+    schedule: ScheduleName,
+    step: int,
+    steps: int,
+    lowerings: int = 0,
+    marks: tuple[float, ...] = STEP_MARKS,
+) -> float:
     """Factor of the peak learning rate at `step` of `steps` (0-based).
 
     one-cycle: linear up over the first fifth, linear down to zero (Smith 2018, "Super-convergence").
     cosine: linear up over the first twentieth, then half a cosine to zero (Loshchilov and Hutter 2017).
-    steps: divided by ten at 50 %, 75 % and 90 %. plateau: divided by ten once for each of `lowerings`,
-    which the loop counts when validation error stops improving (Krizhevsky et al. 2012, section 5).
+    steps: divided by ten at each of `marks`, shares of the training. plateau: divided by ten once for each of
+    `lowerings`, which the loop counts when validation error stops improving (Krizhevsky et al. 2012, section 5).
     """
     progress = (step + 1) / (steps + 1)
     match schedule:
@@ -30,7 +35,7 @@ def factor(schedule: Schedule, step: int, steps: int, lowerings: int = 0) -> flo
                 return progress / COSINE_WARMUP_SHARE
             return (1 + math.cos(math.pi * (progress - COSINE_WARMUP_SHARE) / (1 - COSINE_WARMUP_SHARE))) / 2
         case "steps":
-            return DIVISOR ** -sum(progress >= mark for mark in STEP_MARKS)
+            return DIVISOR ** -sum(progress >= mark for mark in marks)
         case "plateau":
             return DIVISOR**-lowerings
 

@@ -5,10 +5,12 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from econet.errors import UserError
 from econet.images.preprocess import Preprocess
 from econet.models import catalog
+from econet.models.layers_2012 import MeanImageLayer
 from econet.runs.folder import Run
 from econet.runs.records import DataConfig
 
@@ -25,33 +27,71 @@ def trained_network(run: Run, module: nn.Module | None = None) -> nn.Module:
 
 
 def load_into(network: nn.Module, path: Path) -> None:
-    """Put the weights of a safetensors file into `network`, every key checked."""
+    """Put the weights of a safetensors file into `network`, every key checked.
+
+    Raises UserError where the file cannot be read or belongs to another network.
+    """
     try:
-        network.load_state_dict(load_file(path))
-    except (SafetensorError, OSError, RuntimeError) as error:
-        raise UserError(
-            f"the weights in {path} cannot be used", str(error).splitlines()[0], "train again, or name another run"
-        ) from error
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise _unusable(path, str(error).splitlines()[0]) from error
+    misfit = first_misfit(network, tensors)
+    if misfit is not None:
+        raise _unusable(path, f"they are another network's: {misfit}")
+    network.load_state_dict(tensors)
 
 
-def start_from(network: nn.Module, run: Run) -> list[str]:
-    """Copy a finished run's weights into `network`; returns the names of what stays new.
+def first_misfit(network: nn.Module, tensors: dict[str, Tensor]) -> str | None:
+    """The first of `tensors` that `network` cannot take, in words; None where all fit and none is missing."""
+    own = network.state_dict()
+    for name, value in own.items():
+        if name not in tensors:
+            return f"`{name}` is missing"
+        if not is_lazy(value) and tensors[name].shape != value.shape:
+            return f"`{name}` is of shape {list(tensors[name].shape)}, not {list(value.shape)}"
+    strange = sorted(tensors.keys() - own.keys())
+    return f"`{strange[0]}` has no place in it" if strange else None
 
-    Only the last layer may differ, where the classes do. Raises UserError where anything else does.
+
+def _unusable(path: Path, why: str) -> UserError:
+    return UserError(f"the weights in {path} cannot be used", why, "train again, or name another run")
+
+
+def start_from(network: nn.Module, run: Run, classes: tuple[str, ...]) -> list[str]:
+    """Copy a finished run's weights into `network`; returns the names of what stays its own.
+
+    That is the last layer, where `classes` are not the run's in the run's order, and a mean image: as the offset and
+    the scale of pixels it is that of the data which are trained on now, not a weight that was learned before.
+    Raises UserError where anything else differs.
     """
     run.finished  # noqa: B018 - raises where training did not come to its end
     source, target = load_file(run.weights_path), network.state_dict()
-    fresh = [name for name, value in target.items() if name not in source or source[name].shape != value.shape]
-    last = list(target)[-1].rsplit(".", 1)[0]
-    stray = [name for name in fresh if not name.startswith(last)]
+    own = _mean_images(network)
+    if run.config.data.classes != classes:
+        own |= _last_layer(target)
+    taken = {name: value for name, value in target.items() if name not in own}
+    stray = [name for name, value in taken.items() if not _fits(value, source.get(name))]
     if stray:
         raise UserError(
             f"cannot start from {run.folder}",
-            f"`{stray[0]}` differs; only the last layer may",
-            f"the model and width of that run: --model {run.config.model}",
+            f"`{stray[0]}` differs; only the last layer may, where the classes do",
+            f"the model, width and switches of that run: --model {run.config.model}",
         )
-    network.load_state_dict({**target, **{name: source[name] for name in target if name not in fresh}})
-    return fresh
+    network.load_state_dict({**target, **{name: source[name] for name in taken}})
+    return [name for name in target if name in own]
+
+
+def _mean_images(network: nn.Module) -> set[str]:
+    return {f"{name}.mean" for name, layer in network.named_modules() if isinstance(layer, MeanImageLayer)}
+
+
+def _last_layer(state: dict[str, Tensor]) -> set[str]:
+    layer = list(state)[-1].rpartition(".")[0]
+    return {name for name in state if name.rpartition(".")[0] == layer}
+
+
+def _fits(value: Tensor, given: Tensor | None) -> bool:
+    return given is not None and (is_lazy(value) or given.shape == value.shape)
 
 
 class Renormalised(nn.Module):

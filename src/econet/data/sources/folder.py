@@ -5,16 +5,16 @@ A file that cannot be decoded is set aside and named; many of them, or a class l
 """
 
 import hashlib
-from collections.abc import Iterable
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from econet.data.dataset import FileLine, Images
+from econet.data.sources.listed import FileSource, PictureFiles
 from econet.data.sources.photo_files import Found, files_below, loose_files, printable, subfolders
 from econet.data.sources.source import Source
-from econet.data.store import check_memory
 from econet.errors import UserError
 from econet.images.decode import DecodeError, decode_bytes, read_picture
 from econet.images.preprocess import Pixels, Preprocess, resized
@@ -43,30 +43,75 @@ class _Reading:
     lines: list[FileLine] = field(default_factory=list[FileLine])
 
 
-def photo_folder(folder: Path, preprocess: Preprocess, *, skip_bad: bool = False) -> Source:
-    """Read a photo folder into memory; a bare one comes back as `train` alone, to be split.
+@dataclass(frozen=True, slots=True)
+class ListedFolder:
+    """The files of a photo folder by split and class, none of them opened yet."""
 
-    Raises UserError where there are no class folders, a class is missing from a split or left empty, or more
-    than one file in a hundred cannot be used and `skip_bad` is not set.
-    """
+    root: Path
+    splits: dict[str, Path]
+    classes: tuple[str, ...]
+    files: dict[str, dict[str, list[Found]]]
+
+    def __len__(self) -> int:
+        return sum(len(found) for group in self.files.values() for found in group.values())
+
+
+def list_folder(folder: Path) -> ListedFolder:
+    """Find the files of a photo folder. Raises UserError where there are no class folders or a class is missing."""
     root = folder.resolve()
     splits = _split_folders(root)
     groups = {split: _class_folders(place) for split, place in splits.items()}
     classes = _matched_classes(groups, root)
     files = {s: {name: list(files_below(place, root)) for name, place in g.items()} for s, g in groups.items()}
-    count = sum(len(found) for group in files.values() for found in group.values())
-    check_memory(count, preprocess.resize_size, preprocess.channels)
-    reading = _Reading(root, classes, preprocess)
-    images = {split: _read_split(reading, split, files[split]) for split in files}
-    warnings = [*_judge(reading.lines, skip_bad=skip_bad), *_oddities(root, splits, classes)]
+    return ListedFolder(root, splits, classes, files)
+
+
+def photo_folder(listed: ListedFolder, preprocess: Preprocess, *, skip_bad: bool = False) -> Source:
+    """Read a photo folder into memory; a bare one comes back as `train` alone, to be split.
+
+    Raises UserError where a class is left empty, or more than one file in a hundred cannot be used and `skip_bad` is
+    not set.
+    """
+    reading = _Reading(listed.root, listed.classes, preprocess)
+    images = {split: _read_split(reading, split, files) for split, files in listed.files.items()}
+    bad = [line for line in reading.lines if line.set_aside is not None]
+    warnings = [*set_aside_warnings(bad, len(reading.lines), skip_bad=skip_bad), *_oddities(listed)]
     return Source(
-        classes=classes,
+        classes=listed.classes,
         train=images[UNSPLIT if UNSPLIT in images else "train"],
         validation=images.get("validation"),
         test=images.get("test"),
         listing=tuple(reading.lines),
         warnings=tuple(warnings),
     )
+
+
+def files_alone(listed: ListedFolder) -> FileSource:
+    """The same folder, its pictures left on disk: for more of them than memory holds.
+
+    Raises UserError where a class is empty in a split.
+    """
+    warnings = _oddities(listed)
+    parts = {split: _named_files(listed, split, warnings) for split in listed.files}
+    train = parts[UNSPLIT if UNSPLIT in parts else "train"]
+    return FileSource(listed.root, listed.classes, train, parts.get("validation"), parts.get("test"), tuple(warnings))
+
+
+def _named_files(listed: ListedFolder, split: str, warnings: list[str]) -> PictureFiles:
+    names: list[str] = []
+    labels: list[int] = []
+    for label, name in enumerate(listed.classes):
+        before = len(names)
+        for found in listed.files[split][name]:
+            below = found.path.relative_to(listed.root)
+            if found.fault is None:
+                names.append(os.fspath(below))
+            else:
+                warnings.append(f"{printable(below)} was set aside: {found.fault}")
+        if len(names) == before:
+            raise _emptied(name, split, [])
+        labels += [label] * (len(names) - before)
+    return PictureFiles(tuple(names), np.array(labels, np.int64))
 
 
 def _split_folders(root: Path) -> dict[str, Path]:
@@ -159,14 +204,12 @@ def _read_file(reading: _Reading, found: Found, label: str, split: str, out: Pix
     )
 
 
-def _judge(lines: Iterable[FileLine], *, skip_bad: bool) -> list[str]:
-    """The warning about files set aside; raises UserError where they are too many."""
-    lines = list(lines)
-    bad = [line for line in lines if line.set_aside is not None]
+def set_aside_warnings(bad: list[FileLine], files: int, *, skip_bad: bool) -> list[str]:
+    """The warning about the files set aside of so many; raises UserError where they are more than one in a hundred."""
     if not bad:
         return []
-    text = f"{len(bad)} of {len(lines)} files cannot be used: {_named(bad)}"
-    if len(bad) > MOST_SET_ASIDE * len(lines) and not skip_bad:
+    text = f"{len(bad)} of {files} files cannot be used: {_named(bad)}"
+    if len(bad) > MOST_SET_ASIDE * files and not skip_bad:
         raise UserError(
             text,
             f"more than {MOST_SET_ASIDE:.0%} bad files is more than an accident; nothing was changed in the folder",
@@ -190,8 +233,9 @@ def _named(lines: list[FileLine]) -> str:
     return "; ".join(f"{line.path} ({line.set_aside})" for line in lines[:_SHOWN]) + more
 
 
-def _oddities(root: Path, splits: dict[str, Path], classes: tuple[str, ...]) -> list[str]:
+def _oddities(listed: ListedFolder) -> list[str]:
     """Warnings about what lies beside the class folders, and about names other systems confuse."""
+    root, splits = listed.root, listed.splits
     places = {root, *splits.values()}
     outside = [path for place in sorted(places) for path in loose_files(place)]
     if UNSPLIT not in splits:
@@ -202,7 +246,7 @@ def _oddities(root: Path, splits: dict[str, Path], classes: tuple[str, ...]) -> 
     if outside:
         names = ", ".join(printable(path.relative_to(root)) for path in outside[:_SHOWN])
         warnings.append(f"{len(outside)} entries outside the class folders are not used: {names}")
-    folded = {name.casefold() for name in classes}
-    if len(folded) < len(classes):
+    folded = {name.casefold() for name in listed.classes}
+    if len(folded) < len(listed.classes):
         warnings.append("some class names differ only in upper and lower case: other systems take them for one")
     return warnings

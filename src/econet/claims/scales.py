@@ -1,0 +1,92 @@
+"""The experiments' scales: the published network at its own size, and small ones a laptop trains past a plateau."""
+
+from types import MappingProxyType
+
+from econet.claims.claim import Scale
+
+# The paper's own (section 5): 90 passes, rate lowered when validation stalls. Data is the folder a user names.
+FULL = Scale(
+    name="full",
+    data="",
+    model="alexnet:paper",
+    image_size=224,
+    crop_from=256,
+    settings=MappingProxyType(
+        {
+            "epochs": 90,
+            "optimizer": "sgd-2012",
+            "schedule": "plateau",
+            "lr": 0.01,
+            "weight_decay": 5e-4,
+            "ema": 0.0,
+            "label_smoothing": 0.0,
+            "augment": "light",
+        }
+    ),
+)
+# The paper's plan at a quarter of the width of its CIFAR-10 scale model, on 24-pixel crops of 32 and their mirrors.
+MINI = Scale(
+    name="mini",
+    data="cifar10",
+    model="alexnet:mini",
+    image_size=24,
+    crop_from=32,
+    settings=MappingProxyType(
+        {
+            "width": 0.25,
+            "epochs": 30,
+            "batch_size": 128,
+            "optimizer": "sgd",
+            "lr": 0.02,
+            "weight_decay": 5e-4,
+            "ema": 0.99,
+            "label_smoothing": 0.0,
+            "augment": "light",
+        }
+    ),
+)
+# Figure 1: a four-layer network on CIFAR-10 without regularisation, at a constant rate, until a quarter of the
+# training images is wrong.
+FIGURE_1 = Scale(
+    name="figure-1",
+    data="cifar10",
+    model="cuda_convnet:26pct",
+    image_size=24,
+    crop_from=32,
+    settings=MappingProxyType(
+        {
+            "epochs": 80,
+            "batch_size": 128,
+            "optimizer": "sgd-2012",
+            "schedule": "steps",
+            "schedule_marks": (),
+            "weight_decay": 0.0,
+            "ema": 0.0,
+            "label_smoothing": 0.0,
+            "augment": "none",
+        }
+    ),
+    stop_at=0.75,
+)
+# The four-layer network of section 3.3, with its normalisation; the published net trains for 520 epochs.
+LOCAL = Scale(
+    name="local",
+    data="cifar10",
+    model="cuda_convnet:11pct",
+    image_size=24,
+    crop_from=32,
+    settings=MappingProxyType(
+        {
+            "epochs": 40,
+            "batch_size": 128,
+            "optimizer": "sgd-2012",
+            "schedule": "steps",
+            "schedule_marks": (0.8, 0.9),
+            "lr": 0.001,
+            "bias_lr": 0.002,
+            "ema": 0.0,
+            "label_smoothing": 0.0,
+            "augment": "light",
+        }
+    ),
+)
