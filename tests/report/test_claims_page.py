@@ -42,7 +42,10 @@ def claim(name="overlap_pool", **changes):
 
 def quoted():
     nothing = {"ran": None, "values": {}, "effect": None, "interval": None, "detectable_effect": None}
-    return claim("ilsvrc2010", label="not run here (needs ImageNet)", scaled_down=False, title="Table 1", **nothing)
+    said = Said(text="37.5 %", value=0.375, unit="top-1 error", where="table 1")
+    return claim(
+        "ilsvrc2010", paper=said, label="not run here (needs ImageNet)", scaled_down=False, title="Table 1", **nothing
+    )
 
 
 def test_the_table_gives_the_papers_figure_and_ours_with_its_interval():
@@ -52,7 +55,8 @@ def test_the_table_gives_the_papers_figure_and_ours_with_its_interval():
     assert "-1.00 points" in row
     assert "-1.20 points to -0.80 points" in row
     assert row.endswith("| reproduced, scaled down |")
-    assert "| not run |" in next(line for line in text.splitlines() if line.startswith("| [Table 1]"))
+    table_1 = next(line for line in text.splitlines() if line.startswith("| [Table 1]"))
+    assert "| 37.5 %, table 1 | not run |" in table_1
 
 
 def test_every_seeds_value_stands_on_the_page():

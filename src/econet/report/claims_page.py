@@ -135,7 +135,9 @@ def _section(record: ClaimRecord) -> list[str]:
 
 def _said(record: ClaimRecord) -> str:
     value = record.paper.value or 0.0
-    return f"{value:g} times" if record.unit == "times" else f"{100 * value:.1f} points"
+    if record.unit == "times":
+        return f"{value:g} times"
+    return f"{100 * value:.1f} {'points' if record.paper.unit == 'of test images' else '%'}"
 
 
 def _label(record: ClaimRecord) -> str:
