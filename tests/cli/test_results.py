@@ -93,7 +93,20 @@ def test_compare_exits_with_its_answer(econet, comparison, monkeypatch, tmp_path
     if verdict == "yes":
         assert following == f"next: econet predict {tmp_path}/candidate/model.int8.onnx IMAGE"
     else:
-        assert following == "next: econet compare photos --time 600s"
+        assert following == "next: econet compare photos --width 2"  # it had stopped improving
+
+
+def test_a_candidate_still_improving_is_given_more_time(econet, comparison, monkeypatch, tmp_path):
+    made = comparison("no")
+    going_on = {
+        side: msgspec.structs.replace(side, training=msgspec.structs.replace(side.training, still_improving=True))
+        for side in made.sides
+        if side.role == "candidate"
+    }
+    made = msgspec.structs.replace(made, sides=tuple(going_on.get(side, side) for side in made.sides))
+    monkeypatch.setattr("econet.jobs.repeats.compare", lambda *rest, **more: made)
+    done = econet("compare", "photos", "--time", "5m", "--width", "0.5", "--out", tmp_path)
+    assert done.err.splitlines()[-1] == "next: econet compare photos --width 0.5 --time 600s"
 
 
 def test_compare_json_is_the_record_and_where_it_lies(econet, comparison, monkeypatch, tmp_path):

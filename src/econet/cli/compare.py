@@ -72,12 +72,7 @@ def compare(terminal: Terminal, *, data: str, out: Path | None, resume: bool, op
     page = folder / PAGE
     present(terminal, folder, comparison)
     if comparison.verdict != "yes" and comparison.seconds.training > 0:
-        longer = again(
-            terminal.words,
-            without=("--out=", "--time=", "--epochs=", "--resume", "--json"),
-            more=_twice(asked),
-        )
-        terminal.note(f"next: {longer}")
+        terminal.note(f"next: {_another_try(terminal, asked, comparison)}")
     if open_page and page.exists() and terminal.is_first:
         import webbrowser
 
@@ -100,6 +95,19 @@ def present(terminal: Terminal, folder: Path, comparison: "Comparison") -> None:
     if comparison.verdict == "yes":
         _, candidate = words.proof_sides(comparison)
         terminal.note(f"next: econet predict {folder / candidate.artifact} IMAGE")
+
+
+def _another_try(terminal: Terminal, asked: dict[str, Any], comparison: "Comparison") -> str:
+    """The command that promises most: a wider candidate where it had stopped improving, else a longer training."""
+    from econet.report import words
+
+    _, candidate = words.proof_sides(comparison)
+    done = ("--out=", "--resume", "--json")
+    stopped = candidate.training is not None and not candidate.training.still_improving
+    if stopped and asked["candidate"].partition(":")[0] == "econet":
+        wider = f"{2 * (asked['width'] or 1):g}"
+        return again(terminal.words, without=("--width=", *done), more=("--width", wider))
+    return again(terminal.words, without=("--time=", "--epochs=", *done), more=_twice(asked))
 
 
 def _twice(asked: dict[str, Any]) -> tuple[str, str]:
