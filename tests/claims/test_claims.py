@@ -42,6 +42,13 @@ def test_every_arm_is_a_network_that_can_be_described(claim):
         assert data["layers"][-1]["channels"] == 10
 
 
+def test_a_rate_is_never_chosen_by_the_test_images():
+    of_training = {"epochs_to_target", "final_loss", "early_loss", "training_error"}
+    searching = [claim for claim in trained_claims() if any(arm.rates for arm in claim.arms)]
+    assert searching
+    assert {claim.measure for claim in searching} <= of_training
+
+
 def test_a_misspelt_claim_is_answered_with_the_nearest():
     with pytest.raises(UserError, match="overlap_pool"):
         claim_named("overlap_pol")

@@ -162,8 +162,9 @@ def test_the_terminal_trains_and_evaluates_it_and_export_is_refused(tmp_path, cl
     assert main(["evaluate", run, *place, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["evaluations"][0]["accuracy"] > 0.5
-    assert main(["export", run]) == 2
-    assert "holds no network" in capsys.readouterr().err
+    for command in ("export", "benchmark"):
+        assert main([command, run]) == 2
+        assert "holds no network" in capsys.readouterr().err
 
 
 def test_show_tells_it_in_one_screen(fitted, capsys):

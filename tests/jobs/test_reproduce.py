@@ -110,6 +110,28 @@ def test_a_claim_is_recorded_with_every_seeds_value(home, clothes_folder):
     assert together == pytest.approx([(mean.argmax(1) != answers[0][1]).mean()] * 3)
 
 
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", bytes(200)])
+def test_damaged_answers_are_named(home, content):
+    wanted = ArmRun(SMALL, BASE, 0)
+    wanted.folder.mkdir(parents=True)
+    wanted.answers_path.write_bytes(content)
+    with pytest.raises(UserError, match=r"answers\.npz"):
+        arm_run.read_answers(wanted)
+
+
+@pytest.mark.parametrize("asked", [{"seeds": 0}, {"seeds": -1}, {"workers": 0}, {"workers": -2}])
+def test_counts_out_of_range_are_refused_before_anything_is_trained(home, asked):
+    with pytest.raises(UserError, match="out of range"):
+        reproduce.reproduce(["with"], Silent(), **asked)
+    assert not (home / "runs").exists()
+
+
+def test_a_seed_out_of_range_leaves_no_folder_behind(home):
+    with pytest.raises(UserError, match="--seed -1"):
+        run_arm(ArmRun(SMALL, BASE, -1), Silent())
+    assert not (home / "runs").exists()
+
+
 def test_a_quoted_claim_says_that_it_was_not_run(home):
     (claim,) = reproduce.reproduce(["quoted"], Silent())
     assert claim.label == "not run here (needs ImageNet)"

@@ -1,6 +1,7 @@
 """One training of one arm of a claim: train, measure whatever a claim asks of it, write `outcome.json`."""
 
 import io
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from econet.data.dataset import Dataset, Images
 from econet.data.split import stratified
 from econet.errors import UserError, unknown_name
 from econet.files import write_whole
-from econet.jobs.options import DataOptions, TrainOptions
+from econet.jobs.options import DataOptions, TrainOptions, check_train_options
 from econet.jobs.run_data import load, seen_by
 from econet.jobs.train import train
 from econet.runs.choices import ColourNoise
@@ -84,14 +85,16 @@ def run_arm(wanted: ArmRun, progress: Progress) -> Outcome:
     """Train (or go on with) one arm on one thread and measure it; what is done already is not done again.
 
     A training that stops by itself - diverged, or still at chance - is an outcome without measures.
-    Raises UserError where the folder holds a training with other settings.
+    Raises UserError for settings out of range and where the folder holds a training with other settings.
     """
+    options = _options(wanted)
+    check_train_options(options)
     _check_same(wanted)
     known = finished_outcome(wanted)
     if known is not None:
         return known
     dataset, run = _dataset(wanted), Run(wanted.folder)
-    stopped = _train(wanted, run, dataset, progress)
+    stopped = _train(wanted, options, run, dataset, progress)
     measures: dict[str, float] = {}
     if not stopped:
         needed, subject = _measures_of(wanted), Subject(run, seen_by(dataset, run.config.architecture))
@@ -112,9 +115,16 @@ def run_arm(wanted: ArmRun, progress: Progress) -> Outcome:
 
 
 def read_answers(wanted: ArmRun) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """(probabilities [N, K], truth [N]) of the test images."""
-    with np.load(io.BytesIO(wanted.answers_path.read_bytes()), allow_pickle=False) as stored:
-        return stored["probabilities"], stored["truth"]
+    """(probabilities [N, K], truth [N]) of the test images. Raises UserError where the file is damaged."""
+    try:
+        with np.load(io.BytesIO(wanted.answers_path.read_bytes()), allow_pickle=False) as stored:
+            return stored["probabilities"], stored["truth"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"cannot read {wanted.answers_path}",
+            str(error),
+            "remove it: the next `econet reproduce` measures that training again",
+        ) from error
 
 
 def _measures_of(wanted: ArmRun) -> set[str]:
@@ -130,13 +140,13 @@ def _measures_of(wanted: ArmRun) -> set[str]:
     }
 
 
-def _train(wanted: ArmRun, run: Run, dataset: Dataset, progress: Progress) -> str:
+def _train(wanted: ArmRun, options: TrainOptions, run: Run, dataset: Dataset, progress: Progress) -> str:
     """Train to the end or to the scale's target; returns why it stopped by itself, empty where it did not."""
     if wanted.scale.stop_at is not None and _reached(run.history, wanted.scale.stop_at):
         return ""
     listener = progress if wanted.scale.stop_at is None else _StopAt(progress, wanted.scale.stop_at)
     try:
-        train(wanted.folder, dataset, _options(wanted), listener, resume=run.exists)
+        train(wanted.folder, dataset, options, listener, resume=run.exists)
     except _Reached:
         return ""
     except UserError as error:

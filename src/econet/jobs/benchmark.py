@@ -27,6 +27,7 @@ def _files_of(target: Path) -> list[tuple[Path, Run | None]]:
         run = Run(target.parent)
         return [(target, run if run.exists else None)]
     run = open_run(target)
+    run.config  # noqa: B018 - raises where the run is of no network and can have no file
     if not run.artifacts():
         raise UserError(f"{target} has no file to measure yet", "it was not exported", f"econet export {target}")
     return [(path, run) for path in run.artifacts()]

@@ -18,6 +18,7 @@ from econet.claims.effects import Measured, labelled, measured
 from econet.claims.scales import FULL
 from econet.errors import UserError
 from econet.jobs.arm_run import ENSEMBLE, HOME, ArmRun, finished_outcome, read_answers
+from econet.jobs.options import check_range
 from econet.jobs.recipes import recipes_folder
 from econet.measurement.machine import describe_machine
 from econet.runs.claim_records import ClaimRecord, Label, Outcome, Ran
@@ -53,8 +54,8 @@ def reproduce(
     default one a core. With `record` the results are kept among the published ones, whatever they say.
     Raises UserError for an unknown claim and where a training cannot be run, Interrupted after a signal.
     """
-    if seeds < 1:
-        raise UserError(f"--seeds {seeds} is out of range", "a claim needs at least one seed", "--seeds 5")
+    check_range("--seeds", seeds, 1, 1000)
+    check_range("--workers", workers, 1, 1024)
     claims = [at_size(claim_named(name), data) for name in names]
     records: list[ClaimRecord] = []
     for claim in claims:
