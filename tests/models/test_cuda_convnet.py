@@ -165,6 +165,14 @@ def test_the_11_percent_net_without_its_norms_is_the_13_percent_net_but_for_widt
     assert (bare[-1].decay, other[-1].decay) == (0.01, 0.004)
 
 
+def test_half_the_width_of_the_11_percent_net_has_half_of_every_layers_channels():
+    whole, half = made("11pct"), made("11pct", width=0.5)
+    channels = [[layer.channels for layer in net.layers if isinstance(layer, Weighted)] for net in (whole, half)]
+    assert channels == [[64, 64, 64, 32, 10], [32, 32, 32, 16, 10]]
+    with pytest.raises(UserError, match="--width 0 is out of range"):
+        made("11pct", width=0)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_first_loss_is_that_of_chance(name, photos):
     torch.manual_seed(0)

@@ -17,5 +17,5 @@ CLAIM = Claim(
     arms=(Arm("no_lrn", switches={"lrn": False}), Arm("base")),
     full_size=False,
     notes="The published 13 % and 11 % networks also differ in the width of a layer, in decay and in "
-    "length; here only the normalisation differs.",
+    "length; here only the normalisation differs, in a network of half the width.",
 )

@@ -29,8 +29,8 @@ from econet.models.architecture import (
     MaxPool,
     MeanImage,
 )
-from econet.models.econet import rounded
 from econet.models.shapes import walk
+from econet.models.width import check_width, rounded
 
 Nonlinearity = Literal["relu", "tanh"]
 Extent = Literal["layer", "column"]
@@ -182,8 +182,7 @@ def _check(
     columns: int,
     communicate: bool,
 ) -> None:
-    if not 0.05 <= width <= 16:
-        raise UserError(f"--width {width:g} is out of range", "a width lies between 0.05 and 16", "--width 1")
+    check_width(width)
     for switch, value, known in (
         ("activation", activation, ("relu", "tanh")),
         ("lrn_extent", lrn_extent or "layer", ("layer", "column")),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from econet.errors import UserError
 from econet.models.architecture import AnyLayer, Architecture, Conv, Dense, GlobalMean, Separable
+from econet.models.width import check_width, rounded
 
 SMALLEST_SIDE = 8
 STEM_CHANNELS = 32
@@ -45,11 +46,6 @@ def econet_fine(input_shape: tuple[int, int, int], classes: int, *, width: float
     return _assembled("econet:fine", input_shape, classes, (stem, *stages))
 
 
-def rounded(channels: float) -> int:
-    """Nearest multiple of 8, at least 8: widths that are no multiple of 4 leave the runtimes' fast path."""
-    return max(8, 8 * round(channels / 8))
-
-
 def _checked_side(name: str, input_shape: tuple[int, int, int], width: float) -> int:
     side = min(input_shape[1:])
     if side < SMALLEST_SIDE:
@@ -58,8 +54,7 @@ def _checked_side(name: str, input_shape: tuple[int, int, int], width: float) ->
             f"its halvings need at least {SMALLEST_SIDE} pixels a side",
             f"--image-size {SMALLEST_SIDE} or larger",
         )
-    if not 0.05 <= width <= 16:
-        raise UserError(f"--width {width:g} is out of range", "a width lies between 0.05 and 16", "--width 1")
+    check_width(width)
     return side
 
 

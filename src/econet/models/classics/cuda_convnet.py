@@ -26,6 +26,7 @@ from econet.models.architecture import (
     Weighted,
 )
 from econet.models.shapes import walk
+from econet.models.width import check_width, rounded
 
 Shape = tuple[int, int, int]
 Nonlinearity = Literal["relu", "tanh"]
@@ -74,18 +75,24 @@ def local_13(input_shape: Shape, classes: int) -> Architecture:
     return _made("cuda_convnet:13pct", input_shape, classes, (*body, *_local_end(32, 0.004, classes)))
 
 
-def local_11(input_shape: Shape, classes: int, *, lrn: bool = True) -> Architecture:
-    """`cuda_convnet:11pct`: the 13 % net with cross-map normalisation and a wider unshared layer."""
+def local_11(input_shape: Shape, classes: int, *, lrn: bool = True, width: float = 1.0) -> Architecture:
+    """`cuda_convnet:11pct`: the 13 % net with cross-map normalisation and a wider unshared layer.
+
+    `width` scales the channels of every layer. Raises UserError for one out of range.
+    """
+    check_width(width)
     norm: tuple[AnyLayer, ...] = (_MAPS_NORM,) if lrn else ()
+    channels = rounded(64 * width)
     body = (
-        Conv(channels=64, kernel=5, norm=False, init_std=1e-4, decay=0.0),
+        Conv(channels=channels, kernel=5, norm=False, init_std=1e-4, decay=0.0),
         _POOL,
         *norm,
-        Conv(channels=64, kernel=5, norm=False, init_std=0.01, decay=0.0),
+        Conv(channels=channels, kernel=5, norm=False, init_std=0.01, decay=0.0),
         *norm,
         _POOL,
     )
-    return _made("cuda_convnet:11pct", input_shape, classes, (*body, *_local_end(64, 0.01, classes)))
+    end = _local_end(channels, 0.01, classes, second=rounded(32 * width))
+    return _made("cuda_convnet:11pct", input_shape, classes, (*body, *end))
 
 
 def _three_convolutions(norm: tuple[AnyLayer, ...], activation: Nonlinearity = "relu") -> tuple[AnyLayer, ...]:
@@ -108,10 +115,10 @@ def _three_convolutions(norm: tuple[AnyLayer, ...], activation: Nonlinearity = "
     )
 
 
-def _local_end(first: int, decay: float, classes: int) -> tuple[AnyLayer, ...]:
+def _local_end(first: int, decay: float, classes: int, second: int = 32) -> tuple[AnyLayer, ...]:
     return (
         Local(channels=first, init_std=0.04, decay=0.004),
-        Local(channels=32, init_std=0.04, decay=0.004),
+        Local(channels=second, init_std=0.04, decay=0.004),
         Flatten(),
         _dense(classes, 0.01, decay),
     )

@@ -1,7 +1,7 @@
 """`resnet_small`: a dense residual network for small images; EcoNet's usual teacher, never its candidate."""
 
 from econet.models.architecture import Architecture, Conv, Dense, GlobalMean, Residual
-from econet.models.econet import rounded
+from econet.models.width import rounded
 
 STEM_CHANNELS = 32
 # (blocks, channels, stride of the first) at width 1.
