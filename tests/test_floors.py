@@ -16,7 +16,7 @@ names = ["econet.cli.main", *(f"econet.deployment.{name}" for name in ("predicto
 for room in rooms:
     package = importlib.import_module(f"econet.{room}")
     names += [found.name for found in pkgutil.walk_packages(package.__path__, f"econet.{room}.")]
-names.remove("econet.data.augmentation")
+names = [name for name in names if not name.startswith("econet.data.augmentation")]
 for name in names:
     importlib.import_module(name)
 print(len(names))

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from econet.data import augmentation
-from econet.data.augmentation import Augmenter
+from econet.data.augmentation import Augmenter, colour
 from econet.data.colour_noise import ColourAxes, colour_axes, noise_deviations
 from econet.data.load import load_data
 from econet.errors import UserError
@@ -55,7 +54,7 @@ def repeated(count: int) -> torch.Tensor:
 @pytest.fixture
 def published(monkeypatch):
     """Let every picture have ImageNet's axes."""
-    monkeypatch.setattr(augmentation, "colour_axes", lambda pixels: PUBLISHED)
+    monkeypatch.setattr(colour, "colour_axes", lambda pixels: PUBLISHED)
 
 
 @pytest.fixture(scope="module")

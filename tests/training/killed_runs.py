@@ -1,6 +1,7 @@
 """A nursery of trainings that are killed: every line on standard input is an order for one child, forked from here.
 
-An order: `folder`, `model`, `width`, `lr`, `epochs`, `batch_size`, and how the child dies, if it does:
+An order: `folder`, `model`, `width`, `lr`, `epochs`, `batch_size`, other options as `asked` (its teacher a folder's
+name), and how the child dies, if it does:
 `die_at_step` - it kills itself when that step is done, before the step's checkpoint;
 `after_reports`, `pause` - it is killed that many seconds after so many steps were reported;
 `operation`, `moment`, `scope` - it kills itself before, halfway through or after its n-th write, fsync, link or
@@ -106,6 +107,9 @@ class Operations:
 
 def child(order: dict, dataset, pipe: int, counted: int) -> None:
     torch.set_num_threads(1)
+    asked = order.get("asked", {})
+    if "teacher" in asked:
+        asked["teacher"] = Path(asked["teacher"])
     operations = Operations(order)
     operations.install()
     options = TrainOptions(
@@ -116,6 +120,7 @@ def child(order: dict, dataset, pipe: int, counted: int) -> None:
         lr=order["lr"],
         deterministic=True,
         threads=1,
+        **asked,
     )
     reporter = Reporter(pipe, order.get("die_at_step"))
     train(Path(order["folder"]), dataset, options, reporter, resume=True, checkpoint_seconds=0.0)

@@ -12,7 +12,7 @@ import click
 from econet.cli.terminal import Terminal
 from econet.errors import UserError, unknown_name
 from econet.jobs.duration import parse_duration
-from econet.runs.choices import Augment, OptimizerName, ScheduleName
+from econet.runs.choices import Augment, DistilLoss, OptimizerName, ScheduleName
 
 DEFAULT_TIME_S = 300.0
 
@@ -184,6 +184,43 @@ training_options = together(
     ),
     threads_option,
     seed_option,
+)
+
+distillation_options = together(
+    click.option(
+        "--teacher",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        metavar="RUN",
+        help="A trained run to learn from; several teach together.",
+    ),
+    click.option(
+        "--distil",
+        type=Named("loss", *get_args(DistilLoss)),
+        default="kl",
+        show_default=True,
+        help="The teacher's loss: divergence of softened answers, or squared differences of logits.",
+    ),
+    click.option(
+        "--temperature", type=float, default=3.0, show_default=True, metavar="F", help="Softens the teacher's answers."
+    ),
+    click.option(
+        "--teacher-weight", type=float, default=0.7, show_default=True, metavar="F", help="Teacher's share of the loss."
+    ),
+    click.option(
+        "--match-features", type=float, metavar="F", help="Weight of matching the teacher's features too [default: 0]."
+    ),
+    click.option(
+        "--teacher-views",
+        type=int,
+        metavar="N",
+        help="Vary each image in N ways, again and again, and keep the teacher's answers [default: ever new ones].",
+    ),
+)
+
+mixing_options = together(
+    click.option("--mixup", type=float, metavar="A", help="Blend pairs of images by shares of Beta(A, A)."),
+    click.option("--cutmix", type=float, metavar="A", help="Patch pairs of images by shares of Beta(A, A)."),
 )
 
 folder_options = together(

@@ -97,8 +97,9 @@ def _training(config: RunConfig) -> str:
         f"average {training.ema:g}",
         f"augmentation {training.augment}",
     ]
+    parts += [f"{name} {shape:g}" for name, shape in (("mixup", training.mixup), ("CutMix", training.cutmix)) if shape]
     if training.teacher is not None:
-        parts.append(f"taught by {training.teacher.run}")
+        parts.append(f"taught by {' and '.join(each.run for each in training.teacher.runs)}")
     if training.from_weights is not None:
         parts.append(f"starting from {training.from_weights}")
     return ", ".join(parts)

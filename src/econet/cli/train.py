@@ -24,13 +24,7 @@ if TYPE_CHECKING:
     click.option(
         "--model", default="econet", show_default=True, metavar="NAME", help="Catalog name or package.module:function."
     ),
-    options.path_option("--teacher", "A trained run to learn from.", "RUN"),
-    click.option(
-        "--temperature", type=float, default=3.0, show_default=True, metavar="F", help="Softens the teacher's answers."
-    ),
-    click.option(
-        "--teacher-weight", type=float, default=0.7, show_default=True, metavar="F", help="Teacher's share of the loss."
-    ),
+    options.distillation_options,
     click.option("--from", "start", type=click.Path(path_type=Path), metavar="RUN", help="Start from a run's weights."),
     click.option("--width", type=float, metavar="F", help="Width of the network [default: the model's own]."),
     click.option(
@@ -54,6 +48,7 @@ if TYPE_CHECKING:
         type=Named("reading", *get_args(ColourReading)),
         help="Noise along the pixels' principal colours [default: none].",
     ),
+    options.mixing_options,
     click.option(
         "--weight-decay", type=float, metavar="F", help="Pull of the weights to zero [default: the model's own]."
     ),
@@ -75,6 +70,7 @@ def train(terminal: Terminal, *, data: str | None, out: Path | None, resume: boo
     folder = output_folder(out, resume=resume, data=data or "", model=asked["model"])
     asked |= options.length(asked)
     asked["switches"] = dict(asked["switches"])
+    asked["teacher"] = asked["teacher"] or None
     if asked["colour_noise"] is not None:
         asked["colour_noise"] = ColourNoise(reading=asked["colour_noise"])
     wanted = options.settings(TrainOptions, asked)

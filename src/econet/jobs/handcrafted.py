@@ -49,8 +49,12 @@ _OF_NETWORKS = (
     "label_smoothing",
     "ema",
     "colour_noise",
+    "mixup",
+    "cutmix",
     "patience",
     "teacher",
+    "match_features",
+    "teacher_views",
     "start",
 )
 
@@ -138,7 +142,7 @@ def _check(options: TrainOptions) -> None:
                 "its features are fixed, and its classifier is fitted until it no longer changes",
                 f"leave {option} out, or choose another --model",
             )
-    if options.augment in ("standard", "strong"):
+    if options.augment not in (None, "none", "light"):
         raise UserError(
             f"{options.model} cannot be given --augment {options.augment}",
             "its features are computed once for each image, and for its mirror image",

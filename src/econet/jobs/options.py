@@ -1,12 +1,12 @@
 """What a user can ask of data and training, checked before anything is done."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from econet.errors import UserError, unknown_name
-from econet.runs.choices import Augment, ColourNoise, OptimizerName, ScheduleName
+from econet.runs.choices import Augment, ColourNoise, DistilLoss, OptimizerName, ScheduleName
 
 # The loss of validation accuracy beyond which an 8-bit file fails its parity (`--parity-drop`).
 PARITY_DROP = 0.02
@@ -35,6 +35,9 @@ class TrainOptions:
 
     `switches` are the model's own. `bias_lr` is a rate for biases that no schedule moves. `schedule_marks` are the
     shares of training at which `steps` divides the rate by ten. `crop_chunk` images in a row share crop and mirror.
+    `mixup` and `cutmix` are the a of Beta(a, a), 0 for none. `teacher` is a run's folder or several. `distil` is the
+    loss on its answers, `match_features` the weight of the one on features, `teacher_views` how many augmented views of
+    each picture are used again and again so that the teacher's answers can be kept.
     """
 
     model: str = "econet"
@@ -54,15 +57,25 @@ class TrainOptions:
     augment: Augment | None = None
     colour_noise: ColourNoise | None = None
     crop_chunk: int = 1
+    mixup: float | None = None
+    cutmix: float | None = None
     patience: int | None = None
-    teacher: Path | None = None
+    teacher: Path | Sequence[Path] | None = None
+    distil: DistilLoss = "kl"
     temperature: float = 3.0
     teacher_weight: float = 0.7
+    match_features: float | None = None
+    teacher_views: int | None = None
     start: Path | None = None
     seed: int = 0
     deterministic: bool = False
     device: str = "auto"
     threads: int | None = None
+
+    @property
+    def teachers(self) -> tuple[Path, ...]:
+        """All teachers, in the order given; empty without one."""
+        return (self.teacher,) if isinstance(self.teacher, Path) else tuple(self.teacher or ())
 
 
 # Option, attribute, smallest and largest sensible value; outside lies a slip of the keyboard.
@@ -79,10 +92,20 @@ _RANGES: tuple[tuple[str, str, float, float], ...] = (
     ("--patience", "patience", 1, 100_000),
     ("--temperature", "temperature", 0.1, 100),
     ("--teacher-weight", "teacher_weight", 0, 1),
+    ("--match-features", "match_features", 0, 1000),
+    ("--teacher-views", "teacher_views", 1, 10_000),
+    ("--mixup", "mixup", 0, 10),
+    ("--cutmix", "cutmix", 0, 10),
     ("--seed", "seed", 0, 2**31 - 1),
     ("--threads", "threads", 1, 1024),
 )
-_CHOICES = {"optimizer": OptimizerName, "schedule": ScheduleName, "augment": Augment, "device": Device}
+_CHOICES = {
+    "optimizer": OptimizerName,
+    "schedule": ScheduleName,
+    "augment": Augment,
+    "distil": DistilLoss,
+    "device": Device,
+}
 
 
 def check_train_options(options: TrainOptions) -> None:
@@ -107,6 +130,29 @@ def check_train_options(options: TrainOptions) -> None:
             "a time budget depends on how fast the machine is, so two runs would differ",
             "--epochs instead of --time",
         )
+    _check_teaching(options)
+
+
+def _check_teaching(options: TrainOptions) -> None:
+    """Raises UserError for what needs a teacher, and for views whose pictures would not be the same at every use."""
+    for option, value in (("--match-features", options.match_features), ("--teacher-views", options.teacher_views)):
+        if value and not options.teachers:
+            raise UserError(
+                f"{option} was given without --teacher", "it is about a teacher", f"--teacher RUN, or no {option}"
+            )
+    if options.teacher_views is None:
+        return
+    noise = options.colour_noise
+    clashes = {
+        "--match-features": (options.match_features, "the teacher's answers are kept, its features are not"),
+        "--mixup": (options.mixup, "which two pictures are mixed is drawn anew at every step"),
+        "--cutmix": (options.cutmix, "which two pictures are mixed is drawn anew at every step"),
+        "crop_chunk": (options.crop_chunk > 1, "which pictures of a batch share a crop changes with every epoch"),
+        "--colour-noise": (noise is not None and noise.until < 1, "the noise ends before the training does"),
+    }
+    for option, (given, why) in clashes.items():
+        if given:
+            raise UserError(f"--teacher-views and {option} were both given", why, "leave one of them out")
 
 
 def check_range(option: str, value: float | None, low: float, high: float) -> None:

@@ -1,5 +1,6 @@
 """What `import econet` offers: data, training, evaluation, export and comparison as plain functions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -42,7 +43,7 @@ def train(
     time: str | None = None,
     epochs: int | None = None,
     out: Path | str | None = None,
-    teacher: Run | Path | None = None,
+    teacher: Run | Path | Sequence[Run | Path] | None = None,
     start: Run | Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
@@ -51,7 +52,8 @@ def train(
     """Train a catalog model, or your own network, and return its finished run.
 
     `time` reads as in the terminal ("90s", "5m"); without it and without `epochs` training takes five minutes.
-    Other options as in TrainOptions. Raises UserError where something can be put right.
+    Several teachers teach together. Other options as in TrainOptions. Raises UserError where something can be put
+    right.
     """
     dataset = load_data(data) if isinstance(data, str) else data
     named = model if isinstance(model, str) else type(model).__name__
@@ -59,7 +61,7 @@ def train(
         model=named,
         epochs=epochs,
         time_s=_seconds(time, epochs),
-        teacher=_folder_of(teacher),
+        teacher=_folders_of(teacher),
         start=_folder_of(start),
         **options,
     )
@@ -172,6 +174,12 @@ def _seconds(time: str | None, epochs: int | None) -> float | None:
 
 def _folder_of(run: Run | Path | None) -> Path | None:
     return run.folder if isinstance(run, Run) else run
+
+
+def _folders_of(teacher: Run | Path | Sequence[Run | Path] | None) -> Path | tuple[Path, ...] | None:
+    if isinstance(teacher, Sequence):
+        return tuple(run.folder if isinstance(run, Run) else run for run in teacher)
+    return _folder_of(teacher)
 
 
 def _new_folder(data: str, model: str) -> Path:

@@ -132,10 +132,10 @@ def _trained(
     """Do every training of the recipe, or what is left of it; the last one's run."""
     run: Run | None = None
     for step in recipe.steps:
-        teacher = None if step.teacher is None else _teacher(step.teacher, progress, threads, data_dir)
+        teachers = [_teacher(each, progress, threads, data_dir) for each in _teachers(step)]
         progress.note(f"{step.do} {step.model} in {home / step.run}")
         _check_seed(Run(home / step.run), seed)
-        run = train(home / step.run, dataset, _options(step, seed, teacher, threads), progress, resume=True)
+        run = train(home / step.run, dataset, _options(step, seed, teachers, threads), progress, resume=True)
     if run is None:
         raise UserError("the recipe does nothing", "it has no steps", "add [[steps]]")
     return run
@@ -151,6 +151,12 @@ def _check_seed(run: Run, seed: int) -> None:
         )
 
 
+def _teachers(step: RecipeStep) -> tuple[str, ...]:
+    if step.teacher is None:
+        return ()
+    return (step.teacher,) if isinstance(step.teacher, str) else step.teacher
+
+
 def _teacher(reference: str, progress: Progress, threads: int | None, data_dir: Path | None) -> Run:
     """The finished run a recipe's teacher comes from; trained first where it is not there."""
     name, _, seed = reference.removeprefix(_TEACHER).partition("#")
@@ -161,7 +167,7 @@ def _teacher(reference: str, progress: Progress, threads: int | None, data_dir: 
     return _trained(recipe, int(seed), RUNS / name / f"seed-{seed}", dataset, progress, threads, data_dir)
 
 
-def _options(step: RecipeStep, seed: int, teacher: Run | None, threads: int | None) -> TrainOptions:
+def _options(step: RecipeStep, seed: int, teachers: list[Run], threads: int | None) -> TrainOptions:
     return TrainOptions(
         model=step.model,
         width=step.width,
@@ -179,9 +185,14 @@ def _options(step: RecipeStep, seed: int, teacher: Run | None, threads: int | No
         augment=step.augment,
         colour_noise=step.colour_noise,
         crop_chunk=step.crop_chunk,
-        teacher=None if teacher is None else teacher.folder,
+        mixup=step.mixup,
+        cutmix=step.cutmix,
+        teacher=tuple(teacher.folder for teacher in teachers) or None,
+        distil=step.distil,
         temperature=step.temperature,
         teacher_weight=step.teacher_weight,
+        match_features=step.match_features,
+        teacher_views=step.teacher_views,
         seed=seed,
         threads=threads,
     )

@@ -1,17 +1,13 @@
 """`train`: from images to a finished run folder, or from an unfinished one to its end."""
 
-import copy
 import platform
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from msgspec.structs import replace
 from torch import nn
 
-from econet.data.augmentation import Augmenter
 from econet.data.dataset import Dataset
 from econet.data.listing import write_listing
 from econet.errors import UserError
@@ -27,29 +23,26 @@ from econet.jobs.run_data import (
     tell_set_aside,
     training_mean,
 )
+from econet.jobs.teaching import asked_teacher, changed, check_features, recorded_teachers, teachers_of
+from econet.jobs.trial import measured_asking, measured_choices
 from econet.models import catalog
 from econet.models.architecture import from_data
 from econet.runs import provenance
 from econet.runs.folder import Run, open_run
 from econet.runs.records import (
     STEP_MARKS,
-    MachineChoices,
     RunConfig,
-    TeacherConfig,
     TrainingConfig,
 )
 from econet.statistics.streams import stream_seed
 from econet.training import machine, parallel
 from econet.training.allocator import keep_large_blocks
-from econet.training.averaging import Average
 from econet.training.defaults import DECAY, RATE, defaults_for
 from econet.training.loop import CHECKPOINT_SECONDS, fit
-from econet.training.optimizers import Optimizers
 from econet.training.plan import planned
 from econet.training.progress import Progress
-from econet.training.step import learn
 from econet.training.towers import check_resumed, check_towers, is_towers
-from econet.training.weights import start_from, teacher_for
+from econet.training.weights import start_from
 from econet.version import __version__
 
 
@@ -93,7 +86,8 @@ def train(
             return run
         progress.note(describe(run.config))
         tell_set_aside(dataset, run.folder, progress.note)
-        fit(run, network, seen_by(dataset, run.config.architecture), _teacher(run), progress, checkpoint_seconds)
+        dataset = seen_by(dataset, run.config.architecture)
+        fit(run, network, dataset, recorded_teachers(run), progress, checkpoint_seconds)
     return run
 
 
@@ -131,9 +125,12 @@ def _begin(
         fresh = start_from(network, open_run(options.start), dataset.classes)
         progress.note(f"starting from {options.start}" + (f", new: {', '.join(fresh)}" if fresh else ""))
     data = data_config(dataset)
-    teacher = teacher_for(data, open_run(options.teacher)) if options.teacher is not None else None
-    choices = _measured(network, teacher, dataset, training, options)
+    teacher = None if training.teacher is None else teachers_of(training.teacher, data, run.folder)
+    if training.teacher is not None and teacher is not None:
+        check_features(training.teacher, name, network, teacher)
+    choices = measured_choices(network, teacher, dataset, training, options)
     rate = max(choices.measured_images_per_s.values(), default=None)
+    asking_s = measured_asking(teacher, dataset, training, choices)
     config = RunConfig(
         created=provenance.now(),
         command=provenance.command(),
@@ -146,7 +143,7 @@ def _begin(
         model=name,
         architecture=architecture,
         training=training,
-        plan=planned(training, len(dataset.train), len(dataset.validation), rate),
+        plan=planned(training, len(dataset.train), len(dataset.validation), rate, asking_s),
         machine=choices,
         seed=options.seed,
         warnings=dataset.warnings,
@@ -164,14 +161,6 @@ def resolved(options: TrainOptions, model: str, train_images: int, folder: Path)
     usual = defaults_for(model)
     optimizer = options.optimizer or usual.optimizer
     same = optimizer == usual.optimizer
-    teacher = None
-    if options.teacher is not None:
-        teacher = TeacherConfig(
-            run=provenance.relative_to(options.teacher, folder),
-            weights_sha256=open_run(options.teacher).finished.weights_sha256,
-            temperature=options.temperature,
-            weight=options.teacher_weight,
-        )
     return TrainingConfig(
         epochs=options.epochs if options.time_s is None else None,
         time_s=options.time_s,
@@ -188,7 +177,9 @@ def resolved(options: TrainOptions, model: str, train_images: int, folder: Path)
         ema=_first(options.ema, usual.ema),
         augment=options.augment or "light",
         patience=options.patience,
-        teacher=teacher,
+        teacher=asked_teacher(options, folder),
+        mixup=options.mixup or 0.0,
+        cutmix=options.cutmix or 0.0,
         from_weights=None if options.start is None else provenance.relative_to(options.start, folder),
         from_weights_sha256=None if options.start is None else sha256_of(open_run(options.start).weights_path),
     )
@@ -229,49 +220,6 @@ def _first(asked: float | None, usual: float) -> float:
     return usual if asked is None else asked
 
 
-def _measured(
-    network: nn.Module,
-    teacher: nn.Module | None,
-    dataset: Dataset,
-    training: TrainingConfig,
-    options: TrainOptions,
-) -> MachineChoices:
-    """Let the machine choose by whole steps on a copy of the network, with real images; nothing of it is kept."""
-    device = machine.resolve_device(options.device)
-    sample = torch.from_numpy(dataset.train.pixels[: training.batch_size])
-    pictures = Augmenter(
-        sample,
-        dataset.preprocess,
-        training.augment,
-        device,
-        colour=training.colour_noise,
-        chunk=training.crop_chunk,
-        statistics=dataset.statistics,
-        beyond=dataset.beyond,
-    )
-    chosen, chance = torch.arange(len(sample)), torch.Generator().manual_seed(0)
-    labels = torch.from_numpy(dataset.train.labels[: training.batch_size]).to(device)
-    if teacher is not None:
-        teacher = machine.placed(copy.deepcopy(teacher), device).eval()
-
-    def trial(precision: str, compiled: bool) -> Callable[[], object]:
-        trainee = machine.placed(copy.deepcopy(network), device).train()
-        average = Average(trainee, training.ema)
-        optimizers = Optimizers(trainee, replace(training, lr=1e-6))
-        forward = torch.compile(trainee) if compiled else trainee
-
-        def step() -> object:
-            images = pictures.batch(chosen, chance)
-            loss, _ = learn(forward, teacher, images, labels, training, precision)
-            optimizers.step(1.0)
-            average.update(0)
-            return loss.item()
-
-        return step
-
-    return machine.choose(device, options.threads, options.deterministic, training.batch_size, trial)
-
-
 def _resumed_network(run: Run, dataset: Dataset, module: nn.Module | None) -> nn.Module:
     """The network of an unfinished run; the checkpoint fills in its weights."""
     torch.manual_seed(stream_seed(run.config.seed, "initialisation"))
@@ -294,26 +242,6 @@ def _resumed_network(run: Run, dataset: Dataset, module: nn.Module | None) -> nn
         return network
     parent = open_run(run.folder / training.from_weights)
     if parent.is_finished and sha256_of(parent.weights_path) != training.from_weights_sha256:
-        raise _changed("run to start from", parent)
+        raise changed("run to start from", parent)
     start_from(network, parent, run.config.data.classes)
     return network
-
-
-def _teacher(student: Run) -> nn.Module | None:
-    """The recorded teacher. Raises UserError where its weights are no longer those the run began with."""
-    config = student.config
-    recorded = config.training.teacher
-    if recorded is None:
-        return None
-    run = open_run(student.folder / recorded.run)
-    if run.is_finished and sha256_of(run.weights_path) != recorded.weights_sha256:
-        raise _changed("teacher", run)
-    return teacher_for(config.data, run)
-
-
-def _changed(role: str, run: Run) -> UserError:
-    return UserError(
-        f"the {role} in {run.folder} changed",
-        "its weights are not those this run began with",
-        f"restore the {role}, or start again with --out NEW",
-    )

@@ -86,7 +86,7 @@ def _training(side: Side, config: RunConfig) -> Facts:
         ("Network", numbers.shown(config.model)),
         ("Optimizer", f"{training.optimizer}, {training.schedule}, lr {training.lr:g}"),
         ("Batch", f"{training.batch_size} pictures"),
-        ("Augmentation", training.augment),
+        ("Augmentation", _augmentation(config)),
         ("Weight decay", f"{training.weight_decay:g}"),
         ("Label smoothing", f"{training.label_smoothing:g}"),
         ("Averaging (EMA)", f"{training.ema:g}"),
@@ -115,7 +115,18 @@ def _teacher(config: RunConfig) -> str:
     teacher = config.training.teacher
     if teacher is None:
         return "none"
-    return f"{numbers.shown(teacher.run)}, temperature {teacher.temperature:g}, weight {teacher.weight:g}"
+    who = " and ".join(numbers.shown(each.run) for each in teacher.runs)
+    how = "squared differences of logits" if teacher.loss == "mse" else f"temperature {teacher.temperature:g}"
+    said = f"{who}, {how}, weight {teacher.weight:g}"
+    if teacher.match_features:
+        said += f", features matched at weight {teacher.match_features:g}"
+    return said if teacher.views is None else f"{said}, answers to {teacher.views} views kept"
+
+
+def _augmentation(config: RunConfig) -> str:
+    training = config.training
+    mixing = (("mixup", training.mixup), ("CutMix", training.cutmix))
+    return ", ".join([training.augment, *(f"{name} {shape:g}" for name, shape in mixing if shape)])
 
 
 def _measured(images_per_s: dict[str, float]) -> str:

@@ -6,7 +6,8 @@ from econet.runs.record import Record
 
 OptimizerName = Literal["sgd", "adamw", "muon", "sgd-2012"]
 ScheduleName = Literal["one-cycle", "cosine", "steps", "plateau"]
-Augment = Literal["none", "light", "standard", "strong"]
+Augment = Literal["none", "light", "standard", "strong", "rich"]
+DistilLoss = Literal["kl", "mse"]
 ColourReading = Literal["std", "eig01", "eig255"]
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from econet.runs.artifact_records import Benchmark, Evaluation, Export
-from econet.runs.choices import Augment, ColourNoise, OptimizerName, ScheduleName
+from econet.runs.choices import Augment, ColourNoise, DistilLoss, OptimizerName, ScheduleName
 from econet.runs.record import SCHEMA, Record
 from econet.runs.records import Finished
 
@@ -32,7 +32,10 @@ class RecipePromise(Record, frozen=True, kw_only=True):
 
 
 class RecipeStep(Record, frozen=True, kw_only=True):
-    """One training of a recipe, in the folder `run`. `teacher` is `recipe:<name>#<seed>`; None teaches itself."""
+    """One training of a recipe, in the folder `run`.
+
+    `teacher` is `recipe:<name>#<seed>`, or several of that form which teach together; None teaches itself.
+    """
 
     do: Literal["train", "distil"]
     run: str
@@ -52,9 +55,14 @@ class RecipeStep(Record, frozen=True, kw_only=True):
     augment: Augment | None = None
     colour_noise: ColourNoise | None = None
     crop_chunk: int = 1
-    teacher: str | None = None
+    mixup: float | None = None
+    cutmix: float | None = None
+    teacher: str | tuple[str, ...] | None = None
+    distil: DistilLoss = "kl"
     temperature: float = 3.0
     teacher_weight: float = 0.7
+    match_features: float | None = None
+    teacher_views: int | None = None
 
 
 class Recipe(Record, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ A figure that was not measured is None (null), never 0.
 from typing import Any, Literal
 
 from econet.images.preprocess import Preprocess
-from econet.runs.choices import Augment, ColourNoise, OptimizerName, ScheduleName
+from econet.runs.choices import Augment, ColourNoise, DistilLoss, OptimizerName, ScheduleName
 from econet.runs.record import SCHEMA, Record
 
 # The shares of training at which the schedule `steps` divides the rate by ten.
@@ -30,20 +30,41 @@ class DataConfig(Record, frozen=True, kw_only=True):
     statistics_images: int | None = None
 
 
+class TeacherRun(Record, frozen=True, kw_only=True):
+    """A teacher: its run folder, as seen from the student's, and its weights' SHA-256."""
+
+    run: str
+    weights_sha256: str
+
+
 class TeacherConfig(Record, frozen=True, kw_only=True):
-    """Distillation: the teacher's run folder, its weights' SHA-256, temperature, and the share of its loss."""
+    """Distillation: the teacher's run folder, its weights' SHA-256, temperature, and the share of its loss.
+
+    `others` are more teachers, asked together with the first. `match_features` is the weight of the loss on features,
+    0 for none. `views` is of how many augmented views of each picture the answers are kept; None: asked at every step.
+    """
 
     run: str
     weights_sha256: str
     temperature: float
     weight: float
+    others: tuple[TeacherRun, ...] = ()
+    loss: DistilLoss = "kl"
+    match_features: float = 0.0
+    views: int | None = None
+
+    @property
+    def runs(self) -> tuple[TeacherRun, ...]:
+        """All teachers."""
+        return (TeacherRun(run=self.run, weights_sha256=self.weights_sha256), *self.others)
 
 
 class TrainingConfig(Record, frozen=True, kw_only=True):
     """Everything asked of training. Exactly one of `epochs` and `time_s` is set by the user.
 
     `bias_lr` is a rate for biases that the schedule does not move; None: they follow `lr`. `crop_chunk` images in a
-    row of a batch share one crop and one mirror coin.
+    row of a batch share one crop and one mirror coin. `mixup` and `cutmix` are the a of the Beta(a, a) that two mixed
+    pictures' shares are drawn from; 0: not mixed that way.
     """
 
     epochs: int | None
@@ -64,6 +85,8 @@ class TrainingConfig(Record, frozen=True, kw_only=True):
     bias_lr: float | None = None
     colour_noise: ColourNoise | None = None
     crop_chunk: int = 1
+    mixup: float = 0.0
+    cutmix: float = 0.0
 
 
 class Plan(Record, frozen=True, kw_only=True):

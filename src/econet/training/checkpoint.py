@@ -15,6 +15,7 @@ from econet.errors import UserError
 from econet.files import write_whole
 from econet.runs.folder import Run
 from econet.training.averaging import Average
+from econet.training.hint import Hint
 from econet.training.optimizers import Optimizers
 from econet.training.weights import first_misfit
 
@@ -40,11 +41,13 @@ class DamagedCheckpoint(Exception):
     """A checkpoint whose bytes are not what was written."""
 
 
-def state_of(network: nn.Module, average: Average, optimizers: Optimizers) -> Tensors:
+def state_of(network: nn.Module, average: Average, optimizers: Optimizers, hint: Hint | None = None) -> Tensors:
     """Every tensor that a resume needs, by name."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.network.state_dict().items()}
     tensors |= {f"optimizer.{name}": value for name, value in optimizers.state().items()}
+    if hint is not None:
+        tensors |= {f"hint.{name}": value for name, value in hint.state().items()}
     return tensors
 
 
@@ -62,8 +65,9 @@ def read_checkpoint(
     average: Average,
     optimizers: Optimizers,
     own: Callable[[Tensors], Tensors] = dict,
+    hint: Hint | None = None,
 ) -> tuple[Counters, str | None] | None:
-    """Restore the newest whole checkpoint into the three objects; None where there is none.
+    """Restore the newest whole checkpoint into the objects given; None where there is none.
 
     `own` picks what is this process's out of all that was written. A damaged newest one is passed over
     for the one before, and the second value says so.
@@ -78,7 +82,7 @@ def read_checkpoint(
         except DamagedCheckpoint as error:
             faults.append(f"{path.name}: {error}")
             continue
-        _restore(path, own(tensors), network, average, optimizers)
+        _restore(path, own(tensors), network, average, optimizers, hint)
         return counters, "; ".join(faults) or None
     if faults:
         raise UserError(
@@ -102,7 +106,14 @@ def _verified(path: Path) -> tuple[Tensors, Counters]:
         raise DamagedCheckpoint(str(error)) from error
 
 
-def _restore(path: Path, tensors: Tensors, network: nn.Module, average: Average, optimizers: Optimizers) -> None:
+def _restore(
+    path: Path,
+    tensors: Tensors,
+    network: nn.Module,
+    average: Average,
+    optimizers: Optimizers,
+    hint: Hint | None,
+) -> None:
     def part(prefix: str) -> Tensors:
         return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
@@ -116,6 +127,8 @@ def _restore(path: Path, tensors: Tensors, network: nn.Module, average: Average,
     network.load_state_dict(part("network."))
     average.network.load_state_dict(part("average."))
     optimizers.load(part("optimizer."))
+    if hint is not None:
+        hint.load(part("hint."))
 
 
 def _digest(tensors: Tensors, words: str) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from math import sqrt
 
 import numpy as np
@@ -20,17 +21,22 @@ from econet.runs.folder import Run, truncate_history
 from econet.runs.record import write_record
 from econet.runs.records import Epoch, Finished, Plan, RunConfig
 from econet.statistics.streams import stream_seed
-from econet.training import machine, parallel
+from econet.training import machine, parallel, schedules
 from econet.training.averaging import Average
 from econet.training.checkpoint import Counters, read_checkpoint, state_of, write_checkpoint
+from econet.training.hint import Hint, hint_for
 from econet.training.inference import logits_of
-from econet.training.interruption import Interrupted, Request, stop_requests
+from econet.training.interruption import Request, stop_requests
+from econet.training.kept_logits import KeptLogits, kept_logits_for
+from econet.training.lessons import Lessons
 from econet.training.optimizers import Optimizers
 from econet.training.parallel import Sharing
 from econet.training.progress import Progress
-from econet.training.schedules import Plateau, factor
+from econet.training.schedules import Plateau
 from econet.training.step import Forward, learn
+from econet.training.teachers import Teachers
 from econet.training.towers import sharing_for
+from econet.training.watch import Watch
 
 # Logits this far apart on a whole batch: with clipped gradients a hopeless rate need not end in infinity.
 DIVERGED_LOSS = 1e6
@@ -52,9 +58,9 @@ class Learner:
     network: nn.Module
     average: Average
     optimizers: Optimizers
-    teacher: nn.Module | None
-    train: Augmenter
-    train_labels: Tensor
+    lessons: Lessons
+    kept: KeptLogits | None
+    hint: Hint | None
     validation: Augmenter
     validation_labels: Tensor
     device: torch.device
@@ -67,7 +73,7 @@ def fit(
     run: Run,
     network: nn.Module,
     dataset: Dataset,
-    teacher: nn.Module | None,
+    teacher: Teachers | None,
     progress: Progress,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Finished:
@@ -91,7 +97,7 @@ def _prepare(
     run: Run,
     network: nn.Module,
     dataset: Dataset,
-    teacher: nn.Module | None,
+    teacher: Teachers | None,
     progress: Progress,
     checkpoint_seconds: float,
 ) -> Learner:
@@ -102,10 +108,10 @@ def _prepare(
     sharing = sharing_for(config.model, config.training.optimizer, device)
     network = machine.placed(sharing.prepared(network), device)
     if teacher is not None:
-        teacher = machine.placed(teacher, device).eval().requires_grad_(False)
+        machine.placed(teacher, device).eval().requires_grad_(False)
     average = Average(network, config.training.ema)
     optimizers = Optimizers(network, config.training)
-    preprocess = dataset.preprocess
+    kept = kept_logits_for(run, len(dataset.train), progress)
     learner = Learner(
         run=run,
         config=config,
@@ -113,26 +119,17 @@ def _prepare(
         network=network,
         average=average,
         optimizers=optimizers,
-        teacher=teacher,
-        train=Augmenter(
-            pictures(dataset.train),
-            preprocess,
-            config.training.augment,
-            device,
-            colour=config.training.colour_noise,
-            chunk=config.training.crop_chunk,
-            statistics=dataset.statistics,
-            beyond=dataset.beyond,
-        ),
-        train_labels=torch.from_numpy(dataset.train.labels).to(device),
-        validation=Augmenter(pictures(dataset.validation), preprocess, "none", device),
+        lessons=Lessons(dataset, config.training, config.seed, sharing, teacher, kept),
+        kept=kept,
+        hint=hint_for(network, teacher, config.training, config.seed, device),
+        validation=Augmenter(pictures(dataset.validation), dataset.preprocess, "none", device),
         validation_labels=torch.from_numpy(dataset.validation.labels).to(device),
         device=device,
         counters=Counters(),
         progress=progress,
         checkpoint_seconds=checkpoint_seconds,
     )
-    restored = read_checkpoint(run, network, average, optimizers, sharing.own)
+    restored = read_checkpoint(run, network, average, optimizers, sharing.own, learner.hint)
     if restored is not None:
         learner.counters, fault = restored
         if fault:
@@ -147,6 +144,8 @@ def _run_epochs(learner: Learner, request: Request) -> bool:
     counters, plan, training = learner.counters, learner.config.plan, learner.config.training
     # torch.compile is typed as giving any callable; a compiled network is called like the plain one.
     forward: Forward = torch.compile(learner.network) if learner.config.machine.compile else learner.network
+    if learner.hint is not None and learner.config.machine.compile:
+        learner.hint.compile()
     while counters.epoch < plan.epochs:  # not steps: a run killed before its last validation still owes it
         if training.patience is not None and counters.waited >= training.patience:
             return True
@@ -158,32 +157,24 @@ def _run_epoch(learner: Learner, forward: Forward, request: Request) -> None:
     """Train from the present step to the end of its epoch, then validate and write the epoch's line."""
     counters, plan, config = learner.counters, learner.config.plan, learner.config
     batch_size = config.training.batch_size
-    order = epoch_order(config.seed, counters.epoch, len(learner.train_labels))
+    order = epoch_order(config.seed, counters.epoch, len(learner.lessons.labels))
     end = min((counters.epoch + 1) * plan.steps_per_epoch, plan.steps)
     left = order[(counters.step % plan.steps_per_epoch) * batch_size :].split(batch_size)[: end - counters.step]
-    learner.train.expect(learner.sharing.mine(indices) for indices in left)
+    watch = Watch(counters, request, learner.device, partial(_save, learner), every=lambda: learner.checkpoint_seconds)
+    for _ in learner.lessons.ask(counters.epoch, config.machine.precision, learner.progress):
+        watch.look()
+    learner.lessons.expect(left)
     learner.network.train()
-    started, saved, first = time.perf_counter(), time.perf_counter(), counters.step
-    before = counters.seconds
+    started, first = time.perf_counter(), counters.step
     for indices in left:
         loss = _one_step(learner, forward, indices)
-        now = time.perf_counter()
-        counters.seconds = before + now - started
-        rate = (counters.step - first) * batch_size / (now - started)
+        rate = (counters.step - first) * batch_size / (time.perf_counter() - started)
         learner.progress.advance(counters.step, loss, rate)
         _check_chance(learner)
-        # Together: where the processes share the network, they also save together, when the one that writes says so.
-        due = parallel.rank() == 0 and now - saved > learner.checkpoint_seconds
-        stop, due = parallel.largest((request.number or 0, due), learner.device)
-        if due or stop:
-            _save(learner)
-            saved = time.perf_counter()
-        if stop:
-            parallel.wait_for_all()  # whoever leaves first takes the others along: not before it is saved
-            raise Interrupted(stop)
+        watch.look()
     counters.epoch += 1
     _validate(learner, rate=(end - first) * batch_size / max(time.perf_counter() - started, 1e-9))
-    counters.seconds = before + time.perf_counter() - started
+    watch.count()
     _save(learner)
 
 
@@ -195,16 +186,27 @@ def epoch_order(seed: int, epoch: int, count: int) -> Tensor:
 def _one_step(learner: Learner, forward: Forward, indices: Tensor) -> float:
     """One optimizer step; returns the batch's loss. Raises UserError before a diverged one reaches the weights."""
     counters, config = learner.counters, learner.config
-    generator = torch.Generator().manual_seed(stream_seed(config.seed, "augmentation", counters.step))
     learner.sharing.seed_dropout(config.seed, counters.step)
-    images, labels = _batch(learner, indices, generator)
-    loss, right = learn(forward, learner.teacher, images, labels, config.training, config.machine.precision)
+    lesson = learner.lessons.of(indices, counters.step, counters.step / config.plan.steps)
+    loss, right = learn(
+        forward,
+        lesson.teacher,
+        lesson.images,
+        lesson.labels,
+        config.training,
+        config.machine.precision,
+        mixed=lesson.mixed,
+        hint=learner.hint,
+    )
     totals = learner.sharing.totals(loss, right)
     value = totals[0].item()
     if not value < DIVERGED_LOSS:  # nor is nan
         raise _diverged(learner, value)
     learner.sharing.finish_gradients(learner.network)
-    learner.optimizers.step(_rate_factor(learner, counters.step))
+    factor = _rate_factor(learner, counters.step)
+    learner.optimizers.step(factor)
+    if learner.hint is not None:
+        learner.hint.step(factor)
     learner.average.update(counters.step)
     counters.step += 1
     counters.epoch_loss += value * len(indices)
@@ -215,14 +217,7 @@ def _one_step(learner: Learner, forward: Forward, indices: Tensor) -> float:
 
 def _rate_factor(learner: Learner, step: int) -> float:
     training, lowerings = learner.config.training, int(learner.counters.plateau.get("lowerings", 0))
-    return factor(training.schedule, step, learner.config.plan.steps, lowerings, training.schedule_marks)
-
-
-def _batch(learner: Learner, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """This process's part of the augmented batch; all processes draw the same whole batch."""
-    mine = learner.sharing.mine(torch.arange(len(indices)))
-    images = learner.train.batch(indices, generator, learner.counters.step / learner.config.plan.steps, mine)
-    return images, learner.train_labels[indices[mine]]
+    return schedules.factor(training.schedule, step, learner.config.plan.steps, lowerings, training.schedule_marks)
 
 
 def _validate(learner: Learner, rate: float) -> None:
@@ -265,7 +260,7 @@ def _check_chance(learner: Learner) -> None:
     batch_size = learner.config.training.batch_size
     if counters.step != chance_check_step(plan, batch_size) or counters.epoch_images < CHANCE_CHECK_IMAGES:
         return
-    shares = torch.bincount(learner.train_labels).double() / len(learner.train_labels)
+    shares = torch.bincount(learner.lessons.labels).double() / len(learner.lessons.labels)
     chance = shares.max().item()
     seen = counters.epoch_right / counters.epoch_images
     if seen <= chance + 2 * sqrt(chance * (1 - chance) / counters.epoch_images):
@@ -299,7 +294,7 @@ def _diverged(learner: Learner, value: float) -> UserError:
 
 def _save(learner: Learner) -> None:
     began = time.perf_counter()
-    tensors = learner.sharing.gathered(state_of(learner.network, learner.average, learner.optimizers))
+    tensors = learner.sharing.gathered(state_of(learner.network, learner.average, learner.optimizers, learner.hint))
     if parallel.rank() == 0:
         write_checkpoint(learner.run, tensors, learner.counters)
     if learner.checkpoint_seconds >= CHECKPOINT_SECONDS:  # unless somebody asked for them more often
@@ -332,6 +327,8 @@ def _write_result(learner: Learner, weights: dict[str, Tensor], stopped_early: b
         finished=provenance.now(),
     )
     write_whole(run.weights_path, save(plain))
+    if learner.kept is not None:
+        learner.kept.remove()  # before the run is finished: a finished one is never looked at again
     write_record(run.finished_path, replace(finished, weights_sha256=sha256_of(run.weights_path)))
     run.checkpoint_path.unlink(missing_ok=True)
     run.previous_checkpoint_path.unlink(missing_ok=True)

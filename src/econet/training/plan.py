@@ -10,9 +10,16 @@ EVALUATION_SHARE = 0.3
 SMALLEST_STEPS = 20
 
 
-def planned(training: TrainingConfig, train_images: int, validation_images: int, images_per_s: float | None) -> Plan:
+def planned(
+    training: TrainingConfig,
+    train_images: int,
+    validation_images: int,
+    images_per_s: float | None,
+    asking_s: float = 0.0,
+) -> Plan:
     """The plan of a run over `train_images`; a time budget needs the measured `images_per_s`.
 
+    `asking_s` is what a teacher takes to answer about one view of all images, where its answers are kept.
     Each epoch is whole batches; the few images left over are another set in every epoch.
     Raises UserError where the time is too short for one pass over the images.
     """
@@ -25,9 +32,13 @@ def planned(training: TrainingConfig, train_images: int, validation_images: int,
         raise ValueError("a plan needs epochs, or a time and a measured rate")
     seconds_a_step = training.batch_size / images_per_s
     validation_a_step = EVALUATION_SHARE * validation_images / images_per_s / per_epoch
-    steps = int(training.time_s * (1 - RESERVE) / (seconds_a_step + validation_a_step))
+    usable, every_step = training.time_s * (1 - RESERVE), seconds_a_step + validation_a_step
+    # As long as every epoch brings a view of its own, its asking belongs to its steps; from then on it lies behind.
+    first_steps = (training.teacher.views or 0) * per_epoch if training.teacher else 0
+    at_first = every_step + asking_s / per_epoch
+    steps = int(min(usable, first_steps * at_first) / at_first + max(0, usable - first_steps * at_first) / every_step)
     if steps < max(per_epoch, SMALLEST_STEPS):
-        shortest = max(per_epoch, SMALLEST_STEPS) * (seconds_a_step + validation_a_step) / (1 - RESERVE)
+        shortest = max(per_epoch, SMALLEST_STEPS) * at_first / (1 - RESERVE)
         raise UserError(
             f"--time {training.time_s:g}s is too short",
             f"one pass over the {train_images} training images takes about {shortest:.0f} s on this machine",

@@ -105,7 +105,11 @@ class Renormalised(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of images normalised for the student."""
-        return self.teacher(x * self.factor + self.shift)
+        return self.teacher(self.rescaled(x))
+
+    def rescaled(self, x: Tensor) -> Tensor:
+        """The same images as the teacher takes them."""
+        return x * self.factor + self.shift
 
 
 def teacher_for(data: DataConfig, run: Run) -> nn.Module:
