@@ -19,7 +19,10 @@ _SLACK = bytes(8)
 
 
 class LiteRtEngine:
-    """An interpreter. Pixels become the input's codes by a table of 256, so that handing over is one look-up."""
+    """An interpreter. Pixels become the input's codes by a table of 256, so that handing over is one look-up.
+
+    Raises UserError where LiteRT is not installed, ValueError or RuntimeError where it cannot run the file.
+    """
 
     name = "litert"
 
@@ -30,11 +33,12 @@ class LiteRtEngine:
         self._input = int(interpreter.get_input_details()[0]["index"])
         self._output = int(interpreter.get_output_details()[0]["index"])
         self._codes = input_codes(sidecar)
+        self._try_out()
 
     def logits(self, images: Pixels) -> NDArray[np.float32]:
         """Logits [N, K] of uint8 [N, H, W, C], one image after the other."""
         inputs = self._inputs(images)
-        answers = np.stack([self._answer(inputs[index : index + 1]) for index in range(len(images))])
+        answers = np.concatenate([self._answer(inputs[index : index + 1]) for index in range(len(images))])
         return logits_of(answers, self._sidecar.output)
 
     def call(self, images: Pixels) -> Callable[[], object]:
@@ -43,6 +47,13 @@ class LiteRtEngine:
         singles = [inputs[index : index + 1] for index in range(len(images))]
         return lambda: [self._answer(single) for single in singles]
 
+    def _try_out(self) -> None:
+        """One answer to a black picture: some faults of a file show only when it runs."""
+        record = self._sidecar.preprocess
+        answer = self._answer(self._inputs(np.zeros((1, *record.image_size, record.channels), np.uint8)))
+        if answer.shape != (1, len(self._sidecar.classes)):
+            raise ValueError(f"it gives an answer of shape {list(answer.shape)}")
+
     def _inputs(self, images: Pixels) -> NDArray[Any]:
         ordered = images if self._sidecar.input.layout == "NHWC" else images.transpose(0, 3, 1, 2)
         return np.ascontiguousarray(self._codes[ordered])
@@ -50,7 +61,7 @@ class LiteRtEngine:
     def _answer(self, single: NDArray[Any]) -> NDArray[Any]:
         self._interpreter.set_tensor(self._input, single)
         self._interpreter.invoke()
-        return self._interpreter.get_tensor(self._output)[0]
+        return self._interpreter.get_tensor(self._output)
 
 
 def input_codes(sidecar: Sidecar) -> NDArray[Any]:

@@ -37,6 +37,10 @@ _TYPES = {
     0: ("float32", 32), 1: ("float16", 16), 2: ("int32", 32), 3: ("uint8", 8), 4: ("int64", 64), 6: ("bool", 8),
     7: ("int16", 16), 9: ("int8", 8), 17: ("int4", 4),
 }  # fmt: skip
+# Beyond these the interpreter does not refuse a file, it ends the process.
+_SCALES = (1e-7, 1e5)
+_SUM_SCALES = 2.0**18
+_ZERO_POINTS = {"uint8": (0, 255), "int8": (-128, 127)}
 # Operators whose options hold a vector of numbers, in their first field.
 _WITH_VECTOR = ("RESHAPE", "SQUEEZE")
 # A bias may be left out, and is then named -1.
@@ -128,6 +132,11 @@ def _tensor(table: Table, buffers: list[int]) -> Tensor:
     if held not in (0, needed := -(-math.prod(shape) * bits // 8)):
         raise Damaged(f"a tensor of shape {list(shape)} and type {name} has {held:,} bytes instead of {needed:,}")
     scales, zero_points = _grid(table.table(4), shape)
+    bounds = _ZERO_POINTS.get(name)
+    if held == 0 and bounds and not all(bounds[0] <= each <= bounds[1] for each in zero_points):
+        raise Damaged(f"a tensor of type {name} has the zero point {zero_points.tolist()[0]}")
+    if held == 0 and not all(_SCALES[0] < each < _SCALES[1] for each in scales.tolist()):
+        raise Damaged(f"a tensor of shape {list(shape)} has the scale {scales.tolist()[0]:g}")
     return Tensor(shape, name, scales, zero_points, held > 0)
 
 
@@ -189,8 +198,19 @@ def _check_order(graph: TfliteGraph) -> None:
         if not each.outputs or ready.intersection(each.outputs) or len(set(each.outputs)) != len(each.outputs):
             raise Damaged(f"an operator {each.kind} makes what is there already")
         ready.update(each.outputs)
+        _check_sum(each, graph)
     if graph.output not in ready or graph.tensors[graph.output].constant:
         raise Damaged("nothing makes its output")
+
+
+def _check_sum(operation: Operation, graph: TfliteGraph) -> None:
+    """Integers are added on a grid that all three tensors can be brought to."""
+    if operation.kind not in ("ADD", "SUB"):
+        return
+    grids = [graph.tensors[number].scales for number in (*operation.inputs, *operation.outputs)]
+    scales = [float(grid[0]) for grid in grids if len(grid)]
+    if scales and not 0 < max(scales) < _SUM_SCALES * min(scales):
+        raise Damaged(f"an operator {operation.kind} joins the scales {min(scales):g} and {max(scales):g}")
 
 
 def _check_signatures(root: Table, tensors: int) -> None:
