@@ -20,7 +20,7 @@ WEIGHTED = ("Conv", "Gemm", "MatMul")
 _SMALLEST_RANGE = 1e-20
 _JOINING = ("Add", "Concat")
 # Operators that move values without changing them: their output lies on their input's grid.
-_MOVING = ("MaxPool", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose")
+_MOVING = ("MaxPool", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Gather")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,16 @@ def _becomes_integer(node: onnx.NodeProto, plan: QdqPlan) -> bool:
         return False
     if node.op_type in ("MaxPool", "GlobalAveragePool"):
         return True
-    return node.op_type in _MOVING and node.input[0] in plan.grids
+    if node.input[0] not in plan.grids:
+        return False
+    return node.op_type in _MOVING or _is_plain_mean(node)
+
+
+def _is_plain_mean(node: onnx.NodeProto) -> bool:
+    """Whether a node takes means of whole windows, for which integer kernels exist."""
+    if node.op_type != "AveragePool":
+        return False
+    return not {"ceil_mode", "pads"}.intersection(each.name for each in node.attribute)
 
 
 def _joins_activations(node: onnx.NodeProto, constants: Mapping[str, NDArray[Any]]) -> bool:

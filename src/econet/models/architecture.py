@@ -28,7 +28,7 @@ class Weighted(Layer, frozen=True, kw_only=True):
 
 
 class Conv(Weighted, frozen=True, kw_only=True, tag="conv"):
-    """Convolution in `groups` of channels, then batch norm (or a bias) and, unless `relu` is off, ReLU.
+    """Convolution in `groups` of channels, then batch norm (or a bias) and, unless `relu` is off, ReLU up to `limit`.
 
     `padding` zeros lie on every side (None: half the kernel), and `far_padding` (bottom, right) more on the far
     ones, where the last window reaches over the edge.
@@ -42,6 +42,7 @@ class Conv(Weighted, frozen=True, kw_only=True, tag="conv"):
     far_padding: tuple[int, int] = (0, 0)
     norm: bool = True
     relu: bool = True
+    limit: float | None = None
 
 
 class Local(Weighted, frozen=True, kw_only=True, tag="local"):
@@ -68,10 +69,52 @@ class Separable(Layer, frozen=True, kw_only=True, tag="separable"):
 class Residual(Layer, frozen=True, kw_only=True, tag="residual"):
     """Two dense 3x3 convolutions around an identity (a 1x1 convolution where shapes differ).
 
-    Source: He et al. 2016, "Deep Residual Learning", section 3.3, with the shortcut of option B.
+    Source: He et al. 2016, "Deep Residual Learning", section 3.3, with the shortcut of option B, whose convolution has
+    a bias instead of batch norm without `shortcut_norm`.
     """
 
     channels: int
+    stride: int = 1
+    shortcut_norm: bool = True
+
+
+class InvertedResidual(Layer, frozen=True, kw_only=True, tag="inverted-residual"):
+    """Pointwise to `expanded` channels (None: not at all), depthwise, pointwise to `channels` without ReLU.
+
+    The input is added where `adds_input` says so, which needs stride 1 and equal shapes. ReLU stops at `limit`.
+    Source: Sandler et al. 2018, "MobileNetV2", section 3.3.
+    """
+
+    expanded: int | None
+    channels: int
+    kernel: int = 3
+    stride: int = 1
+    adds_input: bool = False
+    limit: float | None = 6.0
+
+
+class Fire(Layer, frozen=True, kw_only=True, tag="fire"):
+    """Pointwise to `squeeze` channels; from these `expand1` by 1x1 and `expand3` by 3x3, side by side. ReLU after each.
+
+    Source: Iandola et al. 2016, "SqueezeNet", section 3.2, which has no `norm`.
+    """
+
+    squeeze: int
+    expand1: int
+    expand3: int
+    norm: bool = False
+
+
+class ShuffleUnit(Layer, frozen=True, kw_only=True, tag="shuffle-unit"):
+    """Half of the channels pass, the other half goes through pointwise, depthwise (`inner` wide) and pointwise.
+
+    Where shapes change both halves are made from all of the input: one as above, one by depthwise and pointwise. The
+    halves of the result are then dealt out in turn. Source: Ma et al. 2018, "ShuffleNet V2", figure 3 (c) and (d).
+    """
+
+    channels: int
+    inner: int
+    kernel: int = 3
     stride: int = 1
 
 
@@ -88,10 +131,14 @@ class MaxPool(Layer, frozen=True, kw_only=True, tag="max-pool"):
 
 
 class AvgPool(Layer, frozen=True, kw_only=True, tag="avg-pool"):
-    """Mean of a window every `stride` pixels; of a window cut off by the edge, the mean of what is left of it."""
+    """Mean of a window every `stride` pixels.
+
+    With `ceil` a last window that is cut off by the edge counts too, with the mean of what is left of it.
+    """
 
     kernel: int = 3
     stride: int = 2
+    ceil: bool = True
 
 
 class Lrn(Layer, frozen=True, kw_only=True, tag="lrn"):
@@ -156,6 +203,9 @@ AnyLayer = (
     | Local
     | Separable
     | Residual
+    | InvertedResidual
+    | Fire
+    | ShuffleUnit
     | MaxPool
     | AvgPool
     | Lrn

@@ -17,7 +17,13 @@ from econet.models import architecture as records
 from econet.models.alexnet import MINI, ORIGINAL_CODE, PAPER, alexnet
 from econet.models.alexnet_small import alexnet_small
 from econet.models.classics import cuda_convnet
+from econet.models.classics.inverted_residuals import efficientnet_lite0, mobilenet_v2
+from econet.models.classics.lenet5 import lenet5
+from econet.models.classics.resnet_cifar import resnet8, resnet20
 from econet.models.classics.resnet_small import resnet_small
+from econet.models.classics.shufflenet_v2 import shufflenet_v2_half
+from econet.models.classics.squeezenet import squeezenet
+from econet.models.classics.vgg_small import vgg_small
 from econet.models.econet import econet, econet_fine
 from econet.models.handcrafted import features
 
@@ -43,7 +49,16 @@ CATALOG: dict[str, Factory] = {
     "cuda_convnet:11pct": cuda_convnet.local_11,
     "econet": econet,
     "econet:fine": econet_fine,
+    "efficientnet_lite0": efficientnet_lite0,
+    "lenet5": lenet5,
+    "mobilenet_v2": mobilenet_v2,
+    "mobilenet_v2:x0.5": partial(mobilenet_v2, width=0.5),
+    "resnet8": resnet8,
+    "resnet20": resnet20,
     "resnet_small": resnet_small,
+    "shufflenet_v2:x0.5": shufflenet_v2_half,
+    "squeezenet": squeezenet,
+    "vgg_small": vgg_small,
 }
 # Not networks: fitted by `train`, read by `evaluate`, outside every sweep over networks.
 HANDCRAFTED: dict[str, Callable[..., features.Handcrafted]] = {

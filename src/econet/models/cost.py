@@ -1,7 +1,18 @@
 """What an architecture costs, counted from the record alone: MACs and parameters, no torch needed."""
 
-from econet.models.architecture import AnyLayer, Architecture, Conv, Dense, Local, Residual, Separable
-from econet.models.shapes import Shape, walk
+from econet.models.architecture import (
+    AnyLayer,
+    Architecture,
+    Conv,
+    Dense,
+    Fire,
+    InvertedResidual,
+    Local,
+    Residual,
+    Separable,
+    ShuffleUnit,
+)
+from econet.models.shapes import Shape, splits, walk
 
 
 def macs(architecture: Architecture) -> int:
@@ -27,6 +38,14 @@ def _cost(layer: AnyLayer, reads: Shape, gives: Shape) -> tuple[int, int]:
             both = _sum(_convolution(inputs, outputs, 3, places), _convolution(outputs, outputs, 3, places))
             keeps = layer.stride == 1 and inputs == outputs
             return both if keeps else _sum(both, _convolution(inputs, outputs, 1, places))
+        case InvertedResidual():
+            return _inverted_residual(layer, reads, places)
+        case Fire():
+            squeezed = _convolution(inputs, layer.squeeze, 1, places)
+            wide = _convolution(layer.squeeze, layer.expand3, 3, places)
+            return _sum(squeezed, _convolution(layer.squeeze, layer.expand1, 1, places), wide)
+        case ShuffleUnit():
+            return _shuffle_unit(layer, reads, places)
         case Local():
             each, weights = _convolution(inputs, outputs, layer.kernel, 1)
             return each * places, weights * places
@@ -41,5 +60,23 @@ def _convolution(inputs: int, outputs: int, kernel: int, places: int) -> tuple[i
     return weights * places, weights + outputs
 
 
-def _sum(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
-    return first[0] + second[0], first[1] + second[1]
+def _inverted_residual(layer: InvertedResidual, reads: Shape, places: int) -> tuple[int, int]:
+    inputs, inner = reads[0], layer.expanded or reads[0]
+    expand = (0, 0) if layer.expanded is None else _convolution(inputs, inner, 1, reads[1] * reads[2])
+    return _sum(expand, _convolution(1, inner, layer.kernel, places), _convolution(inner, layer.channels, 1, places))
+
+
+def _shuffle_unit(layer: ShuffleUnit, reads: Shape, places: int) -> tuple[int, int]:
+    inputs, half = reads[0], layer.channels // 2
+    right = _sum(
+        _convolution(half if splits(layer, inputs) else inputs, layer.inner, 1, reads[1] * reads[2]),
+        _convolution(1, layer.inner, layer.kernel, places),
+        _convolution(layer.inner, half, 1, places),
+    )
+    if splits(layer, inputs):
+        return right
+    return _sum(right, _convolution(1, inputs, layer.kernel, places), _convolution(inputs, half, 1, places))
+
+
+def _sum(*parts: tuple[int, int]) -> tuple[int, int]:
+    return sum(each[0] for each in parts), sum(each[1] for each in parts)

@@ -1,11 +1,10 @@
 """The one builder: an Architecture becomes a torch module, layer by layer."""
 
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.grad import conv2d_weight
 
 from econet.models.architecture import (
     Activation,
@@ -15,8 +14,10 @@ from econet.models.architecture import (
     Conv,
     Dense,
     Dropout,
+    Fire,
     Flatten,
     GlobalMean,
+    InvertedResidual,
     Local,
     Lrn,
     MapNorm,
@@ -24,51 +25,13 @@ from econet.models.architecture import (
     MeanImage,
     Residual,
     Separable,
+    ShuffleUnit,
     Weighted,
 )
+from econet.models.classic_layers import FireLayer, InvertedResidualLayer, ShuffleUnitLayer
+from econet.models.convolutions import DepthwiseConv, rectified
 from econet.models.layers_2012 import LocalLayer, LrnLayer, MapNormLayer, MaskDropout, MeanImageLayer
 from econet.models.shapes import Shape, padding_of, walk
-
-
-class _StridedDepthwise(torch.autograd.Function):
-    """Strided depthwise convolution whose input gradient is a plain convolution of the spread-out gradient.
-
-    torch's own bf16 input gradient of a strided depthwise convolution is some 30 times slower on the CPU than the
-    same in float32. Written between zeros, one value every `stride` pixels, the gradient needs the unstrided
-    kernel only, turned by 180 degrees: the same sums, fast in bf16.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, maps: Tensor, weight: Tensor, stride: int) -> Tensor:
-        """[N, C, H, W] and [C, 1, k, k], k odd -> [N, C, ceil(H / stride), ceil(W / stride)]."""
-        ctx.save_for_backward(maps, weight)
-        ctx.stride = stride
-        return F.conv2d(maps, weight, None, stride, weight.shape[-1] // 2, 1, len(weight))
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, Tensor, None]:
-        """Gradients of the maps and of the weight."""
-        maps, weight = ctx.saved_tensors
-        stride, padding, groups = ctx.stride, weight.shape[-1] // 2, len(weight)
-        spread = torch.zeros_like(maps)
-        spread[:, :, ::stride, ::stride] = gradients[0]
-        of_maps = F.conv2d(spread, weight.flip(2, 3), None, 1, padding, 1, groups)
-        of_weight = conv2d_weight(maps, weight.shape, gradients[0], stride, padding, 1, groups)
-        return of_maps, of_weight, None
-
-
-class DepthwiseConv(nn.Conv2d):
-    """Depthwise convolution; its strided form takes a detour round a slow gradient under bf16 autocast on the CPU."""
-
-    def __init__(self, channels: int, kernel: int, stride: int) -> None:
-        super().__init__(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """[N, C, H, W] -> [N, C, ceil(H / stride), ceil(W / stride)]."""
-        if self.stride == (1, 1) or not torch.is_autocast_enabled("cpu") or input.device.type != "cpu":
-            return super().forward(input)
-        number = torch.get_autocast_dtype("cpu")
-        return cast("Tensor", _StridedDepthwise.apply(input.to(number), self.weight.to(number), self.stride[0]))
 
 
 class ConvLayer(nn.Module):
@@ -86,14 +49,14 @@ class ConvLayer(nn.Module):
             bias=not layer.norm,
         )
         self.norm = nn.BatchNorm2d(layer.channels) if layer.norm else None
-        self.far_padding, self.relu = layer.far_padding, layer.relu
+        self.far_padding, self.relu, self.limit = layer.far_padding, layer.relu, layer.limit
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, channels, ...], the sides as `models.shapes` says."""
         bottom, right = self.far_padding
         x = self.conv(F.pad(x, (0, right, 0, bottom)) if bottom or right else x)
         x = x if self.norm is None else self.norm(x)
-        return F.relu(x, inplace=True) if self.relu else x
+        return rectified(x, self.limit) if self.relu else x
 
 
 class SeparableLayer(nn.Module):
@@ -124,15 +87,16 @@ class ResidualLayer(nn.Module):
         self.conv2 = nn.Conv2d(layer.channels, layer.channels, 3, 1, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(layer.channels)
         fits = layer.stride == 1 and inputs == layer.channels
-        self.shortcut = None if fits else nn.Conv2d(inputs, layer.channels, 1, layer.stride, bias=False)
-        self.shortcut_norm = None if fits else nn.BatchNorm2d(layer.channels)
+        norm = layer.shortcut_norm
+        self.shortcut = None if fits else nn.Conv2d(inputs, layer.channels, 1, layer.stride, bias=not norm)
+        self.shortcut_norm = None if fits or not norm else nn.BatchNorm2d(layer.channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, channels, H / stride, W / stride]."""
         inner = F.relu(self.norm1(self.conv1(x)), inplace=True)
         inner = self.norm2(self.conv2(inner))
-        if self.shortcut is not None and self.shortcut_norm is not None:
-            x = self.shortcut_norm(self.shortcut(x))
+        x = x if self.shortcut is None else self.shortcut(x)
+        x = x if self.shortcut_norm is None else self.shortcut_norm(x)
         return F.relu(x + inner, inplace=True)
 
 
@@ -206,12 +170,18 @@ def _made(layer: AnyLayer, shape: Shape) -> nn.Module:
             return _initialised(SeparableLayer(channels, layer))
         case Residual():
             return _initialised(ResidualLayer(channels, layer))
+        case InvertedResidual():
+            return _initialised(InvertedResidualLayer(channels, layer))
+        case Fire():
+            return _initialised(FireLayer(channels, layer))
+        case ShuffleUnit():
+            return _initialised(ShuffleUnitLayer(channels, layer))
         case Local():
             return LocalLayer(channels, height, width, layer)
         case MaxPool():
             return nn.MaxPool2d(layer.kernel, layer.stride, layer.padding, ceil_mode=layer.ceil)
         case AvgPool():
-            return nn.AvgPool2d(layer.kernel, layer.stride, ceil_mode=True)
+            return nn.AvgPool2d(layer.kernel, layer.stride, ceil_mode=layer.ceil)
         case Lrn():
             return LrnLayer(layer)
         case MapNorm():

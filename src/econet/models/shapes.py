@@ -9,12 +9,15 @@ from econet.models.architecture import (
     AvgPool,
     Conv,
     Dense,
+    Fire,
     Flatten,
     GlobalMean,
+    InvertedResidual,
     Local,
     MaxPool,
     Residual,
     Separable,
+    ShuffleUnit,
 )
 
 # (channels, height, width); a vector is (channels, 1, 1).
@@ -53,6 +56,10 @@ def output_shape(layer: AnyLayer, shape: Shape) -> Shape:
             )
         case Separable() | Residual():
             return layer.channels, -(-height // layer.stride), -(-width // layer.stride)
+        case InvertedResidual() | ShuffleUnit():
+            return layer.channels, -(-height // layer.stride), -(-width // layer.stride)
+        case Fire():
+            return layer.expand1 + layer.expand3, height, width
         case Local():
             return layer.channels, height, width
         case MaxPool() | AvgPool():
@@ -72,15 +79,18 @@ def padding_of(layer: Conv) -> int:
     return layer.kernel // 2 if layer.padding is None else layer.padding
 
 
+def splits(layer: ShuffleUnit, inputs: int) -> bool:
+    """Whether half of the `inputs` channels pass a shuffle unit untouched."""
+    return layer.stride == 1 and inputs == layer.channels
+
+
 def _windows(side: int, kernel: int, stride: int) -> int:
     return (side - kernel) // stride + 1
 
 
 def _pooled(side: int, pool: MaxPool | AvgPool) -> int:
     if isinstance(pool, MaxPool):
-        side, ceil = side + 2 * pool.padding, pool.ceil
-    else:
-        ceil = True
+        side += 2 * pool.padding
     if side < pool.kernel:
         return 0
-    return -(-(side - pool.kernel) // pool.stride) + 1 if ceil else _windows(side, pool.kernel, pool.stride)
+    return -(-(side - pool.kernel) // pool.stride) + 1 if pool.ceil else _windows(side, pool.kernel, pool.stride)
