@@ -11,6 +11,7 @@ from econet.cli.handcrafted_screen import handcrafted_screen
 from econet.cli.terminal import table
 from econet.report import numbers
 from econet.runs.artifact_records import Benchmark, Evaluation, Export
+from econet.runs.beside import beside
 from econet.runs.folder import Run
 from econet.runs.handcrafted_records import HandcraftedConfig
 from econet.runs.record import Record, read_record
@@ -28,7 +29,7 @@ def records_of(artifact: Path) -> dict[str, Record | None]:
     """The records beside an artifact, None for one that was not made."""
     found: dict[str, Record | None] = {}
     for name, kind in _KINDS.items():
-        path = artifact.with_name(f"{artifact.stem}.{name}.json")
+        path = beside(artifact, f"{name}.json")
         found[name] = read_record(path, kind) if path.is_file() else None
     return found
 

@@ -23,7 +23,7 @@ def read_model(path: Path) -> onnx.ModelProto:
 
 def read_model_bytes(path: Path) -> tuple[onnx.ModelProto, bytes]:
     """`read_model`, with the very bytes that were checked, so that a runtime is given those and no others."""
-    content = _content(path)
+    content = read_content(path)
     try:
         model = onnx.ModelProto.FromString(content)
         if not model.graph.node:
@@ -45,7 +45,8 @@ def _read_every_name(model: onnx.ModelProto) -> None:
     _ = [(entry.key, entry.value) for entry in model.metadata_props]
 
 
-def _content(path: Path) -> bytes:
+def read_content(path: Path) -> bytes:
+    """The bytes of a file. Raises UserError where it cannot be read or has over 500 MB."""
     try:
         size = path.stat().st_size
         if size > MOST_BYTES:

@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
-from econet.deployment.graph_writer import INPUT, OUTPUT
-from econet.deployment.metadata import Metadata, read_metadata
-from econet.deployment.model_file import read_model_bytes
-from econet.deployment.session import open_session, run_session
+from econet.deployment.artifact_file import open_artifact
+from econet.deployment.metadata import Metadata
 from econet.errors import UserError
 from econet.images.decode import DecodeError, decode
 from econet.images.preprocess import Pixels, Preprocess, cropped, resized
@@ -38,35 +35,15 @@ class Prediction:
 class Predictor:
     """An artifact, opened: `Predictor("model.int8.onnx").predict("shirt.png")`.
 
-    The file is checked before ONNX Runtime sees it. Raises UserError where it is no EcoNet file or damaged.
-    `threads` is the runtime's; 1 as in every measurement.
+    The file's format picks the runtime. It is checked before that sees it: raises UserError where it is damaged, or
+    says nowhere what its classes and preprocessing are. `threads` is the runtime's; 1 as in every measurement.
     """
 
     def __init__(self, path: Path | str, *, threads: int = 1) -> None:
         self.path = Path(path)
-        model, content = read_model_bytes(self.path)
-        self.metadata: Metadata = read_metadata(model, self.path)
-        try:
-            self._session = open_session(content, threads=threads)
-        except Exception as error:  # the runtime has no common class for what it finds wrong with a file
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise UserError(
-                f"ONNX Runtime cannot run {self.path}", reason, "export it again with `econet export`"
-            ) from error
-        self._check_ends(model)
-
-    def _check_ends(self, model: onnx.ModelProto) -> None:
-        """Input and output must be those that the metadata promise."""
-        record = self.metadata.preprocess
-        ends = (*model.graph.input, *model.graph.output)
-        found = [(each.name, [size.dim_value for size in each.type.tensor_type.shape.dim[1:]]) for each in ends]
-        promised = [(INPUT, [record.channels, *record.image_size]), (OUTPUT, [len(self.classes)])]
-        if found != promised:
-            raise UserError(
-                f"{self.path} does not fit its own metadata",
-                f"its graph has {found}, and its metadata say {promised}",
-                "export it again with `econet export`",
-            )
+        file = open_artifact(self.path)
+        self.metadata: Metadata = file.metadata
+        self._engine = file.engine(threads=threads)
 
     @property
     def name(self) -> str:
@@ -119,7 +96,7 @@ class Predictor:
 
     def _answers(self, inputs: Pixels) -> NDArray[np.float32]:
         """Logits [n, K] of uint8 [n, h, w, C], already of the input's size."""
-        return run_session(self._session, [OUTPUT], inputs.transpose(0, 3, 1, 2))[0]
+        return self._engine.logits(inputs)
 
     def predict(self, picture: Path | str | Pixels, top: int = 5) -> list[Prediction]:
         """The `top` classes for one picture, the likeliest first.

@@ -9,6 +9,7 @@ from safetensors import safe_open
 from econet.errors import UserError
 from econet.measurement import latency
 from econet.runs.artifact_records import Benchmark
+from econet.runs.beside import beside
 from econet.runs.folder import Run, open_run
 from econet.runs.record import write_record
 
@@ -40,7 +41,7 @@ def benchmark_artifacts(
     trained = [None if run is None else parameters_trained(run) for _, run in targets]
     measurements = latency.benchmark([path for path, _ in targets], trained)
     for (path, _), measurement in zip(targets, measurements, strict=True):
-        write_record(path.with_name(f"{path.stem}.benchmark.json"), measurement.benchmark)
+        write_record(beside(path, "benchmark.json"), measurement.benchmark)
     return [each.benchmark for each in measurements], [each.round_medians_ms for each in measurements]
 
 

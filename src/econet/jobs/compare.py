@@ -21,6 +21,7 @@ from econet.report.page import write_page
 from econet.report.pictures import write_pictures
 from econet.runs import provenance
 from econet.runs.artifact_records import Benchmark, Evaluation, Export
+from econet.runs.beside import beside
 from econet.runs.comparison_records import Comparison, ComparisonConfig, ComparisonSeconds, Side
 from econet.runs.record import read_record, write_record
 from econet.statistics.intervals import margin_for_yes, provable_margin
@@ -159,7 +160,7 @@ def _measured(story: Story, artifacts: list[Artifact]) -> tuple[list[Side], dict
 
 def _side(folder: Path, artifact: Artifact, evaluation: Evaluation, benchmark: Benchmark) -> Side:
     """One row of the record; paths are as seen from the comparison's folder."""
-    sidecar = artifact.path.with_name(f"{artifact.path.stem}.export.json")
+    sidecar = beside(artifact.path, "export.json")
     return Side(
         role=artifact.role,
         precision=artifact.precision,

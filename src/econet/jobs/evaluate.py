@@ -20,8 +20,8 @@ from econet.jobs.options import PARITY_DROP, DataOptions
 from econet.jobs.run_data import check_same_data, load, load_again, sized_as, split_as
 from econet.measurement.accuracy import Predictions, evaluate_predictions, predictions_of, write_predictions
 from econet.measurement.ties import accuracy_ties_shared
-from econet.report.answers import predictions_path
 from econet.runs.artifact_records import EvaluatedData, Evaluation, Precision
+from econet.runs.beside import beside
 from econet.runs.folder import Run, open_run
 from econet.runs.handcrafted_records import HandcraftedConfig
 from econet.runs.record import read_record, write_record
@@ -94,13 +94,12 @@ def _dataset(target: Path, run: Run, data: DataOptions | None, data_dir: Path | 
 
 def record_path(artifact: Path, views: Views = "centre") -> Path:
     """`model.int8.onnx` -> `model.int8.evaluation.json` beside it, or `model.int8.ten-views.evaluation.json`."""
-    return artifact.with_name(f"{_stem(artifact, views)}.evaluation.json")
+    return beside(artifact, f"{_kind(views)}evaluation.json")
 
 
 def answers_path(artifact: Path, views: Views = "centre") -> Path:
     """`model.int8.onnx` -> `model.int8.predictions.npz` beside it, or `model.int8.ten-views.predictions.npz`."""
-    plain = predictions_path(artifact)
-    return plain if views == "centre" else plain.with_name(f"{_stem(artifact, views)}.predictions.npz")
+    return beside(artifact, f"{_kind(views)}predictions.npz")
 
 
 def reads_before(artifact: Path) -> int:
@@ -109,8 +108,8 @@ def reads_before(artifact: Path) -> int:
     return max((read_record(path, Evaluation).test_reads for path in records if path.exists()), default=0)
 
 
-def _stem(artifact: Path, views: Views) -> str:
-    return artifact.stem if views == "centre" else f"{artifact.stem}.{_TEN_VIEWS}"
+def _kind(views: Views) -> str:
+    return "" if views == "centre" else f"{_TEN_VIEWS}."
 
 
 # Answers

@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from econet.data.dataset import Dataset
-from econet.deployment import graph
-from econet.deployment.metadata import read_metadata
-from econet.deployment.model_file import read_model
+from econet.deployment.artifact_file import open_artifact
 from econet.deployment.predictor import Predictor
 from econet.errors import UserError
 from econet.jobs.evaluate import class_order
@@ -113,14 +111,14 @@ def artifacts_of(role: Role, run: Run) -> list[Artifact]:
 
 def artifact_of_file(role: Role, path: Path) -> Artifact:
     """A side that was given as a file."""
-    metadata = read_metadata(read_model(path), path)
+    metadata = open_artifact(path).metadata
     return Artifact(role, metadata.precision, metadata.name, path, None)
 
 
 def macs_of(side: Contender, dataset: Dataset) -> int | None:
     """MACs of a side: from its record, its file, or the architecture it will have. None where nobody knows yet."""
     if side.file is not None:
-        return graph.macs(read_model(side.file))
+        return open_artifact(side.file).macs()
     if side.run is not None:
         data = side.run.config.architecture
     else:

@@ -11,14 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnxruntime as ort
 
-from econet.deployment import graph
-from econet.deployment.graph_writer import INPUT
-from econet.deployment.model_file import read_model_bytes
-from econet.deployment.predictor import Predictor
-from econet.deployment.session import open_session
+from econet.deployment.artifact_file import open_artifact
 from econet.measurement.energy import NO_COUNTER, RAPL, estimate_energy, measure_energy_mj
 from econet.measurement.machine import describe_machine
 from econet.measurement.memory import peak_memory_bytes
@@ -40,26 +34,20 @@ class Measurement:
 
 
 class _Subject:
-    """One file under measurement: sessions, and the times of its calls."""
+    """One file under measurement: its runtime, and the times of its calls."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.model: onnx.ModelProto
-        self.model, content = read_model_bytes(path)
-        self.metadata = Predictor(path).metadata
-        self._content = content
-        self._session = open_session(content, dimensions={"N": 1})
-        self._shape = (self.metadata.preprocess.channels, *self.metadata.preprocess.image_size)
-        pixels = np.random.default_rng(0).integers(0, 256, (_BATCH, *self._shape))
+        self.file = open_artifact(path)
+        self.engine = self.file.engine(batch=1)
+        record = self.file.metadata.preprocess
+        pixels = np.random.default_rng(0).integers(0, 256, (_BATCH, *record.image_size, record.channels))
         self._images = pixels.astype(np.uint8)
-        self._image = {INPUT: self._images[:1]}
+        # One image, batch 1.
+        self.run = self.engine.call(self._images[:1])
         self.wall_s: list[list[float]] = []
         self.cpu_s = 0.0
         self.calls = 1
-
-    def run(self) -> None:
-        """One image, batch 1."""
-        self._session.run(None, self._image)
 
     def warm_up(self, round_seconds: float) -> None:
         """Settle the caches and choose how many calls fill a round."""
@@ -75,11 +63,11 @@ class _Subject:
 
     def throughput(self) -> float:
         """Images a second in batches of 64, one thread."""
-        session = open_session(self._content, dimensions={"N": _BATCH})
-        session.run(None, {INPUT: self._images})
+        run = self.file.engine(batch=_BATCH).call(self._images)
+        run()
         batches, start = 0, time.perf_counter()
         while (elapsed := time.perf_counter() - start) < _THROUGHPUT_SECONDS:
-            session.run(None, {INPUT: self._images})
+            run()
             batches += 1
         return batches * _BATCH / elapsed
 
@@ -130,15 +118,15 @@ def latency_ratio(a_rounds: Sequence[float], b_rounds: Sequence[float]) -> tuple
 
 def _measured(subject: _Subject, parameters_trained: int | None) -> Measurement:
     energy_mj = measure_energy_mj(subject.run)
-    cpu_s = subject.cpu_seconds_per_image
+    cpu_s, engine = subject.cpu_seconds_per_image, subject.engine
     record = Benchmark(
         subject=str(subject.path),
-        precision=subject.metadata.precision,
-        parameters=graph.parameters(subject.model),
+        precision=subject.file.metadata.precision,
+        parameters=subject.file.parameters(),
         parameters_trained=parameters_trained,
-        macs=graph.macs(subject.model),
+        macs=subject.file.macs(),
         bytes=subject.path.stat().st_size,
-        runtime=Runtime(name="onnxruntime", version=ort.__version__, threads=1, spinning=False),
+        runtime=Runtime(name=engine.name, version=engine.version, threads=engine.threads, spinning=False),
         latency_ms=_latency(subject),
         cpu_s_per_1000=cpu_s * 1000,
         throughput_images_per_s=subject.throughput(),

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from econet.measurement.accuracy import Predictions
+from econet.runs.beside import beside
 
 
 def right(predictions: Predictions) -> NDArray[np.bool_]:
@@ -21,4 +22,4 @@ def confidence(predictions: Predictions) -> NDArray[np.floating[Any]]:
 
 def predictions_path(artifact: Path) -> Path:
     """`model.int8.onnx` -> `model.int8.predictions.npz` beside it."""
-    return artifact.with_name(f"{artifact.stem}.predictions.npz")
+    return beside(artifact, "predictions.npz")

@@ -7,7 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from econet.deployment import graph
+from econet.deployment.artifact_file import open_artifact
+from econet.deployment.graph import LayerSummary
 from econet.errors import UserError
 from econet.files import write_text
 from econet.report import differences, networks, numbers, origin, summary, table, trust, words
@@ -176,7 +177,7 @@ def _pictures(opened: ComparisonFolder) -> dict[str, Any]:
 
 
 def _stacks(opened: ComparisonFolder, baseline: Side, candidate: Side) -> dict[str, Any]:
-    drawn: list[tuple[str, str, list[graph.LayerSummary]]] = []
+    drawn: list[tuple[str, str, list[LayerSummary]]] = []
     missing: list[str] = []
     for side in (baseline, candidate):
         artifact = opened.artifact(side)
@@ -184,7 +185,7 @@ def _stacks(opened: ComparisonFolder, baseline: Side, candidate: Side) -> dict[s
             missing.append(f"The {side.role}'s file does not lie in this folder any more.")
             continue
         try:
-            drawn.append((trust.side_name(side), side.name, graph.layers(artifact)))
+            drawn.append((trust.side_name(side), side.name, open_artifact(artifact).layers()))
         except UserError as error:
             missing.append(f"The {side.role} cannot be drawn: {error.why}.")
     return {"stacks": networks.stacks(drawn), "stacks_missing": missing}

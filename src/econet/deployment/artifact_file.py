@@ -1,0 +1,19 @@
+"""Opening an artifact of whatever format, told by the end of its name. No torch, and no runtime before it is needed."""
+
+from pathlib import Path
+
+from econet.deployment.engines.engine import ArtifactFile
+
+
+def open_artifact(path: Path) -> ArtifactFile:
+    """The checked file at `path`: `.tflite` for LiteRT, with a sidecar beside it; anything else must be ONNX.
+
+    Raises UserError where it is absent, damaged or without what tells its classes and preprocessing.
+    """
+    if path.suffix == ".tflite":
+        from econet.deployment.engines.tflite_file import TfliteFile
+
+        return TfliteFile(path)
+    from econet.deployment.engines.onnx_runtime import OnnxFile
+
+    return OnnxFile(path)
