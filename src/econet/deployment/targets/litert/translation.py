@@ -1,7 +1,7 @@
 """From an EcoNet artifact in ONNX to a .tflite file: the same operators on the same scales, channels last.
 
 The int8 file takes int8 codes (pixel - 128) and gives int8 logits; the fp32 file takes the uint8 pixels themselves and
-gives float32 logits. Both inputs are [N, H, W, C], and the input's grid is the normalisation.
+gives float32 logits. Both inputs are [1, H, W, C], and the input's grid is the normalisation.
 """
 
 import numpy as np
@@ -82,16 +82,16 @@ def _write_input(draft: Draft, model: onnx.ModelProto) -> None:
 
 
 def _write_pixels(draft: Draft, model: onnx.ModelProto, shape: tuple[int, ...]) -> int:
-    """The uint8 input of an fp32 file; where offset and scale make a grid, leaving it is the normalisation."""
-    first, second, third = draft.view.nodes[:3]
+    """The input of an fp32 file, in the place of the three nodes that scale the pixels."""
     scaling = baked_scaling(model)
-    offset, scale, name = 0.0, 1.0, first.output[0]
-    if scaling is not None and scaling[0] == round(scaling[0]) and 0 <= scaling[0] <= _STEPS:
-        (offset, scale), name = scaling, third.output[0]
-        draft.skipped |= {first.output[0], second.output[0]}
+    if scaling is None or [node.op_type for node in draft.view.nodes[:3]] != ["Cast", "Sub", "Mul"]:
+        raise ValueError("not an artifact of EcoNet: it does not begin with the scaling of its pixels")
+    cast, minus, times = draft.view.nodes[:3]
+    draft.skipped |= {cast.output[0], minus.output[0]}
+    offset, scale = scaling
     grid = Quantization(np.array([scale], np.float32), np.array([round(offset)], np.int64))
     image = draft.tensor(LiteTensor(shape, TensorType.UINT8, grid))
-    draft.settle(name, draft.as_float(image))
+    draft.settle(times.output[0], draft.as_float(image))
     return image
 
 
