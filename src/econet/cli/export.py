@@ -7,12 +7,21 @@ import click
 from econet.cli import options
 from econet.cli.ending import DONE, NO
 from econet.cli.terminal import Terminal
+from econet.runs.choices import Format
+
+FORMATS: tuple[Format, ...] = ("onnx", "litert", "openvino", "executorch", "c")
 
 
 @options.command(example="econet export runs/shirts --int8")
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @options.together(
-    click.option("--to", type=options.Named("format", "onnx"), default="onnx", show_default=True, help="File format."),
+    click.option(
+        "--to",
+        type=options.Named("format", *FORMATS),
+        default="onnx",
+        show_default=True,
+        help="File format: of ONNX Runtime, LiteRT, OpenVINO, ExecuTorch, or a C array of LiteRT's.",
+    ),
     click.option("--int8", is_flag=True, help="Static 8-bit quantization, calibrated on training images."),
     click.option(
         "--parity-drop",
@@ -24,11 +33,12 @@ from econet.cli.terminal import Terminal
     ),
     options.data_dir_option,
 )
-def export(terminal: Terminal, *, run: Path, to: str, int8: bool, parity_drop: float, data_dir: Path | None) -> int:
+def export(terminal: Terminal, *, run: Path, to: Format, int8: bool, parity_drop: float, data_dir: Path | None) -> int:
     """Write the file that ships and prove its answers.
 
     The file needs no torch; its answers are compared with the network's on validation images. Exit code 1 where they
-    differ: the file is then kept beside its place as *.failed.onnx.
+    differ: the file is then kept beside its place as *.failed.*. Formats other than ONNX have a sidecar, FILE.json,
+    with classes and preprocessing, and need their extra installed.
     """
     from econet.jobs.options import check_range
     from econet.runs.folder import open_run
@@ -37,10 +47,12 @@ def export(terminal: Terminal, *, run: Path, to: str, int8: bool, parity_drop: f
     opened = open_run(run)
 
     from econet.deployment.parity import ParityBroken
-    from econet.jobs.export import export as job
+    from econet.jobs.export_target import export_as
 
     try:
-        exported = job(opened, int8=int8, parity_drop=parity_drop, progress=terminal.progress(), data_dir=data_dir)
+        exported = export_as(
+            opened, to=to, int8=int8, parity_drop=parity_drop, progress=terminal.progress(), data_dir=data_dir
+        )
     except ParityBroken as broken:
         reason = str(broken)
         terminal.result({"passed": False, "reason": reason}, human=lambda: [f"parity is broken: {reason}"])
@@ -61,5 +73,8 @@ def export(terminal: Terminal, *, run: Path, to: str, int8: bool, parity_drop: f
             *(f"warning: {warning}" for warning in exported.warnings),
         ],
     )
-    terminal.note(f"next: econet evaluate {run}, or econet predict {path} IMAGE")
+    if to == "c":
+        terminal.note(f"next: compile {path} into your program and include its header")
+    else:
+        terminal.note(f"next: econet evaluate {run}, or econet predict {path} IMAGE")
     return DONE

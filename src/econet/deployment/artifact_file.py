@@ -6,7 +6,8 @@ from econet.deployment.engines.engine import ArtifactFile
 
 
 def open_artifact(path: Path) -> ArtifactFile:
-    """The checked file at `path`: `.tflite` for LiteRT, with a sidecar beside it; anything else must be ONNX.
+    """The checked file at `path`: `.tflite` for LiteRT and `.xml` for OpenVINO, each with a sidecar beside it; anything
+    else must be ONNX.
 
     Raises UserError where it is absent, damaged or without what tells its classes and preprocessing.
     """
@@ -14,6 +15,10 @@ def open_artifact(path: Path) -> ArtifactFile:
         from econet.deployment.engines.tflite_file import TfliteFile
 
         return TfliteFile(path)
+    if path.suffix == ".xml":
+        from econet.deployment.engines.openvino import OpenVinoFile
+
+        return OpenVinoFile(path)
     from econet.deployment.engines.onnx_runtime import OnnxFile
 
     return OnnxFile(path)

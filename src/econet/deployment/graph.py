@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from econet.deployment.model_file import read_model
 from econet.errors import UserError
 
-__all__ = ["LayerKind", "LayerSummary", "baked_scaling", "layers", "macs", "parameters", "read_model"]
+__all__ = ["LayerKind", "LayerSummary", "baked_scaling", "layers", "macs", "parameters", "read_model", "tensor_shapes"]
 
 LayerKind = Literal["conv", "depthwise", "pointwise", "dense", "pool", "mean"]
 _Shape = tuple[int, ...]
@@ -50,7 +50,7 @@ def macs(model: onnx.ModelProto) -> int:
     Raises UserError where the sizes of the tensors do not follow from the graph.
     """
     with _countable():
-        shapes = _shapes(model)
+        shapes = tensor_shapes(model)
         return sum(_node_macs(node, shapes) for node in model.graph.node)
 
 
@@ -73,7 +73,7 @@ def layers(path: Path) -> list[LayerSummary]:
 
 
 def _layers(model: onnx.ModelProto) -> list[LayerSummary]:
-    shapes = _shapes(model)
+    shapes = tensor_shapes(model)
     origin = _dequantized(model)
     constants = {tensor.name for tensor in model.graph.initializer}
     found: list[LayerSummary] = []
@@ -143,8 +143,8 @@ def _path_from_input(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
         tensor = readers[0].output[0]
 
 
-def _shapes(model: onnx.ModelProto) -> dict[str, _Shape]:
-    """The shape of every tensor at batch 1."""
+def tensor_shapes(model: onnx.ModelProto) -> dict[str, _Shape]:
+    """The shape of every tensor of an artifact at batch 1, constants too, by its name."""
     single = onnx.ModelProto()
     single.CopyFrom(model)
     for value in (*single.graph.input, *single.graph.output):

@@ -44,7 +44,9 @@ class OutputTensor(Record, frozen=True, kw_only=True):
 class Sidecar(Record, frozen=True, kw_only=True):
     """`<file>.json`: the keys of an artifact's metadata, and how the ends of the file are to be read.
 
-    `provenance` says where the file comes from; with `sha256` the sidecar belongs to that one file alone.
+    `provenance` says where the file comes from; with `sha256` the sidecar belongs to that one file alone (of a format
+    with two files: to their contents, one after the other). `macs` and `parameters` are those of the graph that a file
+    was made from, where it cannot be counted itself.
     """
 
     schema: int = SCHEMA
@@ -56,11 +58,24 @@ class Sidecar(Record, frozen=True, kw_only=True):
     output: OutputTensor
     provenance: str | None = None
     sha256: str | None = None
+    macs: int | None = None
+    parameters: int | None = None
 
     @property
     def metadata(self) -> Metadata:
         """The part that every artifact has."""
         return Metadata(name=self.name, classes=self.classes, preprocess=self.preprocess, precision=self.precision)
+
+    def count(self, what: Literal["macs", "parameters"], artifact: Path) -> int:
+        """One of the counts. Raises UserError naming `artifact` where the sidecar does not have it."""
+        found = self.macs if what == "macs" else self.parameters
+        if found is None:
+            raise UserError(
+                f"the {what} of {artifact} are not known",
+                f"its format cannot be counted, and {sidecar_path(artifact).name} does not say",
+                "export it again with `econet export`, or measure the ONNX file",
+            )
+        return found
 
 
 def sidecar_path(artifact: Path) -> Path:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -67,14 +68,7 @@ def export_run(
     if done is not None:
         return done
     network = trained_network(run, module)
-    config = run.config
-    model = export_network(network, config.data.preprocess, config.data.classes, config.model)
-    warnings: tuple[str, ...] = ()
-    if int8:
-        model = quantize(model, activation_ranges(model, _calibration(dataset, config.seed)))
-        islands = float_islands(model)
-        if islands:
-            warnings = (f"these operators stay in float: {', '.join(islands)}",)
+    model, warnings = graph_of(run, network, dataset, int8=int8)
     content = model.SerializeToString()
     # It bears this name until it is proven: a process that dies in between leaves no unproven artifact.
     failed = path.with_name(f"{path.stem}.failed.onnx")
@@ -92,6 +86,17 @@ def export_run(
     return record
 
 
+def graph_of(run: Run, network: nn.Module, dataset: Dataset, *, int8: bool) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """The artifact of a run's network in memory, not proven yet, and what there is to warn of."""
+    config = run.config
+    model = export_network(network, config.data.preprocess, config.data.classes, config.model)
+    if not int8:
+        return model, ()
+    model = quantize(model, activation_ranges(model, calibration_pixels(dataset, config.seed)))
+    islands = float_islands(model)
+    return model, (f"these operators stay in float: {', '.join(islands)}",) if islands else ()
+
+
 def sidecar(path: Path) -> Path:
     """`model.int8.onnx` -> `model.int8.export.json` beside it."""
     return path.with_name(f"{path.stem}.export.json")
@@ -105,7 +110,7 @@ def finished_export(path: Path) -> Export | None:
     return record if record.sha256 == sha256_of(path) else None
 
 
-def _calibration(dataset: Dataset, seed: int) -> Pixels:
+def calibration_pixels(dataset: Dataset, seed: int) -> Pixels:
     """Training images as the file takes them, uint8 [N, C, H, W]."""
     rng = np.random.default_rng(stream_seed(seed, "calibration"))
     count = min(CALIBRATION_IMAGES, len(dataset.train))
@@ -138,9 +143,9 @@ def _proven(
 ) -> Export:
     """The export record of the file at `path`, to be called `name`, where it answers as the network does."""
     predictor = Predictor(path)
-    sample = _sample(dataset)
+    sample = parity_sample(dataset)
     expected = torch_logits(network, sample.pixels, dataset.preprocess)
-    answered = _file_logits(predictor, sample.stored, sample.files, dataset.classes)
+    answered = file_logits(predictor, sample.stored, sample.files, dataset.classes)
     parity = check_parity(
         expected,
         answered,
@@ -173,7 +178,7 @@ def torch_logits(network: nn.Module, pixels: Pixels, preprocess: Preprocess) -> 
     return logits_of(network.to(device), augmenter.plain, len(pixels), "fp32").numpy()
 
 
-def _file_logits(
+def file_logits(
     predictor: Predictor, stored: Pixels, files: tuple[Path, ...], classes: tuple[str, ...]
 ) -> NDArray[np.float32]:
     """Logits of the file alone, in the order of `classes`, matched by name; it decodes original `files` itself."""
@@ -182,7 +187,8 @@ def _file_logits(
     return predictor.logits(np.concatenate([stored, *decoded]))[:, order]
 
 
-def _sample(dataset: Dataset) -> Sample:
+def parity_sample(dataset: Dataset) -> Sample:
+    """The images that a file of these data is proven on. Raises UserError where there are none."""
     images = in_memory(dataset.validation, PARITY_STREAMED)
     if not len(images):
         raise UserError("no validation images to prove the export on", "the split holds none", "--validation 0.1")
@@ -212,7 +218,7 @@ def _broken(
             pixels=sample.pixels,
             torch_logits=expected,
             artifact_logits=answered,
-            run_artifact=lambda pixels: _file_logits(predictor, pixels, (), dataset.classes),
+            run_artifact=lambda pixels: file_logits(predictor, pixels, (), dataset.classes),
             preprocess=dataset.preprocess,
             classes=dataset.classes,
             layers=layer_outputs(network, sample.pixels[:LAYER_IMAGES], dataset.preprocess)

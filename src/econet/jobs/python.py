@@ -12,16 +12,16 @@ from econet.images.views import Views
 from econet.jobs.duration import parse_duration
 from econet.jobs.evaluate import Split
 from econet.jobs.evaluate import evaluate as evaluate_in
-from econet.jobs.export import export as export_from_record
-from econet.jobs.export import export_run
+from econet.jobs.export_target import export_as
 from econet.jobs.options import PARITY_DROP, CompareOptions, DataOptions, TrainOptions
 from econet.jobs.repeats import compare as compare_in
-from econet.jobs.run_data import load, load_again
+from econet.jobs.run_data import load
 from econet.jobs.train import train as train_in
 from econet.report import words
 from econet.report.table import COLUMNS, rows
 from econet.runs import comparison_records
 from econet.runs.artifact_records import Evaluation
+from econet.runs.choices import Format
 from econet.runs.folder import Run
 from econet.training.progress import Progress, Silent
 
@@ -93,19 +93,23 @@ def evaluate(
 
 
 def export(
-    run: Run | Path | str, *, int8: bool = False, module: "nn.Module | None" = None, data: Dataset | None = None
+    run: Run | Path | str,
+    *,
+    to: Format = "onnx",
+    int8: bool = False,
+    module: "nn.Module | None" = None,
+    data: Dataset | None = None,
 ) -> Path:
     """Export a finished run; the file's parity with the network is proven first. Returns the artifact's path.
 
-    `module` and `data` are for a run of your own network object. Raises ParityBroken where the file differs.
+    `to` is a format: "onnx", "litert", "openvino", "executorch" or "c". `module` and `data` are for a run of your own
+    network object. Raises ParityBroken where the file differs.
     """
+    if to not in get_args(Format):
+        raise unknown_name("format", to, get_args(Format))
     found = run if isinstance(run, Run) else Run(Path(run))
-    if module is None and data is None:
-        export_from_record(found, int8=int8, parity_drop=PARITY_DROP, progress=Silent())
-    else:
-        dataset = data if data is not None else load_again(found.config.data)
-        export_run(found, dataset, int8=int8, parity_drop=PARITY_DROP, progress=Silent(), module=module)
-    return found.artifact("int8" if int8 else "fp32")
+    export_as(found, to=to, int8=int8, parity_drop=PARITY_DROP, progress=Silent(), module=module, dataset=data)
+    return found.artifact("int8" if int8 else "fp32", to)
 
 
 def compare(

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from econet.images.views import Views
+from econet.runs.choices import Format
 from econet.runs.record import SCHEMA, Record
 
 Precision = Literal["fp32", "int8"]
@@ -28,17 +29,22 @@ class ValidationAccuracy(Record, frozen=True, kw_only=True):
 
 
 class Export(Record, frozen=True, kw_only=True):
-    """`<artifact>.export.json`."""
+    """`<artifact>.export.json`.
+
+    A format of several files lists them in `files`, the one to open first; `bytes` is then their sum (of a C array the
+    bytes that it holds), and `sha256` that of their contents, one after the other.
+    """
 
     schema: int = SCHEMA
     file: str
-    format: Literal["onnx"]
+    format: Format
     bytes: int
     sha256: str
     precision: Precision
     parity: Parity
     accuracy_validation: ValidationAccuracy
     warnings: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 class EvaluatedData(Record, frozen=True, kw_only=True):

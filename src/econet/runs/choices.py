@@ -20,3 +20,6 @@ class ColourNoise(Record, frozen=True, kw_only=True):
     reading: ColourReading
     divisor: float = 1.0
     until: float = 1.0
+
+
+Format = Literal["onnx", "litert", "openvino", "executorch", "c"]

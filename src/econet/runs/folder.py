@@ -8,9 +8,19 @@ import msgspec
 
 from econet.errors import UserError
 from econet.files import append_line, write_whole
+from econet.runs.choices import Format
 from econet.runs.handcrafted_records import HandcraftedConfig, is_handcrafted
 from econet.runs.record import read_record, write_record
 from econet.runs.records import Epoch, Finished, RunConfig
+
+# What the name of an artifact ends with.
+SUFFIXES: dict[Format, str] = {
+    "onnx": ".onnx",
+    "litert": ".tflite",
+    "openvino": ".xml",
+    "executorch": ".pte",
+    "c": ".cc",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +64,15 @@ class Run:
         """`fit.json`, how hand-crafted features and their classifier came about."""
         return self.folder / "fit.json"
 
-    def artifact(self, precision: str) -> Path:
-        """`model.onnx` for fp32, `model.int8.onnx` for int8."""
-        return self.folder / ("model.onnx" if precision == "fp32" else f"model.{precision}.onnx")
+    def artifact(self, precision: str, format: Format = "onnx") -> Path:
+        """`model.onnx` for fp32, `model.int8.onnx` for int8; of another format with its ending."""
+        return self.folder / (("model" if precision == "fp32" else f"model.{precision}") + SUFFIXES[format])
 
     def artifacts(self) -> list[Path]:
-        """Every artifact in the folder, fp32 first."""
-        return [path for path in (self.artifact("fp32"), self.artifact("int8")) if path.exists()]
+        """Every artifact in the folder that a runtime here opens: of each format fp32 first."""
+        formats: tuple[Format, ...] = ("onnx", "litert", "openvino", "executorch")
+        paths = [self.artifact(precision, format) for format in formats for precision in ("fp32", "int8")]
+        return [path for path in paths if path.exists()]
 
     @property
     def exists(self) -> bool:
