@@ -5,6 +5,7 @@ whole: its place and the SHA-256 of its bytes. A kill may cost the block that wa
 """
 
 import hashlib
+import os
 import shutil
 
 import msgspec
@@ -130,8 +131,8 @@ class KeptLogits:
                 "fewer --teacher-views, or a folder with more room: --out NEW",
             )
         try:
-            with self.path.open("wb") as stream:
-                stream.truncate(self.bytes)
+            self.path.write_bytes(b"")
+            os.truncate(self.path, self.bytes)
         except OSError as error:
             raise cannot_write(self.path, error) from error
         write_whole(self._journal, msgspec.json.encode(self._header) + b"\n")
