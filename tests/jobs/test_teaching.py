@@ -11,8 +11,10 @@ from econet.data.load import load_data
 from econet.errors import UserError
 from econet.jobs.options import TrainOptions, check_train_options
 from econet.jobs.recipes import _options
+from econet.jobs.teaching import asked_teacher
 from econet.runs.folder import Run, open_run
 from econet.runs.recipe_records import RecipeStep
+from econet.training import kept_logits
 from econet.training.interruption import Interrupted
 
 ADDED = ("others", "loss", "match_features", "views")  # to the record of a teacher, after the first versions
@@ -100,11 +102,9 @@ def test_views_that_would_not_come_again_are_refused(tmp_path, option, asked):
 
 
 def test_several_processes_keep_no_answers(trained, teachers, monkeypatch):
-    from econet.jobs import teaching
-
-    monkeypatch.setattr(teaching.parallel, "processes", lambda: 2)
+    monkeypatch.setattr(kept_logits.parallel, "processes", lambda: 2)
     with pytest.raises(UserError, match="2 processes cannot keep a teacher's answers"):
-        teaching.asked_teacher(TrainOptions(teacher=teachers[0], teacher_views=2), teachers[0].parent)
+        asked_teacher(TrainOptions(teacher=teachers[0], teacher_views=2), teachers[0].parent)
 
 
 @pytest.mark.parametrize(("written", "count"), [('"recipe:a#0"', 1), ('["recipe:a#0", "recipe:b#1"]', 2)])
