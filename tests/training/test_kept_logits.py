@@ -1,6 +1,7 @@
 """A teacher is asked once about each view of a picture, and what it said is kept as long as the run needs it."""
 
 import hashlib
+import itertools
 import json
 import signal
 from types import SimpleNamespace
@@ -10,7 +11,8 @@ import pytest
 import torch
 
 from econet.errors import UserError
-from econet.training import kept_logits, loop
+from econet.jobs import trial
+from econet.training import kept_logits, loop, machine
 from econet.training.interruption import Interrupted
 from econet.training.kept_logits import KeptLogits
 from econet.training.teachers import Teachers
@@ -283,3 +285,18 @@ def test_without_views_the_config_says_so_and_every_step_asks(student, asked):
     run = student("student", teacher_views=None, epochs=2)
     assert asked == [BATCH] * 22
     assert json.loads(run.folder.joinpath("config.json").read_bytes())["training"]["teacher"]["views"] is None
+
+
+@pytest.mark.parametrize("way", [{}, {"teacher_views": None, "match_features": 1.0, "mixup": 0.3, "cutmix": 0.3}])
+def test_a_time_budget_is_planned_with_whatever_a_step_holds(student, monkeypatch, way):
+    def hundredth(step, seconds: float) -> list[float]:
+        step()
+        return [0.01]
+
+    ticks = itertools.count(0, 0.001)
+    monkeypatch.setattr(machine, "_times", hundredth)
+    monkeypatch.setattr(trial.time, "perf_counter", lambda: next(ticks))
+    run = student("student", epochs=None, time_s=0.5, deterministic=False, **way)
+    assert run.config.plan.steps >= 20
+    assert run.finished.steps == run.config.plan.steps
+    assert run.config.machine.measured_images_per_s
