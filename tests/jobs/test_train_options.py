@@ -26,6 +26,10 @@ ABSURD = [
     ("--patience", {"patience": 0}),
     ("--temperature", {"temperature": 0.0}),
     ("--teacher-weight", {"teacher_weight": 1.5}),
+    ("--match-features", {"match_features": -1.0}),
+    ("--teacher-views", {"teacher_views": 0}),
+    ("--mixup", {"mixup": -0.1}),
+    ("--cutmix", {"cutmix": 100.0}),
     ("--seed", {"seed": -1}),
     ("--threads", {"threads": 0}),
 ]
@@ -45,6 +49,7 @@ def test_a_number_out_of_range_is_named_with_its_option_and_the_range(option, as
         ({"optimizer": "adam"}, "adamw"),
         ({"schedule": "cosin"}, "cosine"),
         ({"augment": "standart"}, "standard"),
+        ({"distil": "kld"}, "kl"),
         ({"device": "cda"}, "cuda"),
     ],
 )

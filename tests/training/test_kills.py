@@ -38,9 +38,9 @@ class Nursery:
             env=ENVIRONMENT,
         )
 
-    def child(self, folder: Path, model: str, epochs: int, batch_size: int, **death) -> dict:
+    def child(self, folder: Path, model: str, epochs: int, batch_size: int, **death_and_asked) -> dict:
         size = {"model": model, "epochs": epochs, "batch_size": batch_size, **NETWORKS[model]}
-        self.process.stdin.write(json.dumps({"folder": str(folder), **size, **death}) + "\n")
+        self.process.stdin.write(json.dumps({"folder": str(folder), **size, **death_and_asked}) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
@@ -57,10 +57,10 @@ def nursery(clothes_folder):
 def uninterrupted(clothes_folder, tmp_path):
     """The bytes of the finished weights of a run nobody disturbed, made in this process."""
 
-    def finish(model: str, epochs: int, batch_size: int) -> bytes:
+    def finish(model: str, epochs: int, batch_size: int, **asked) -> bytes:
         data = load_data("fashion-mnist", data_dir=clothes_folder, validation=0.15)
         size = {"model": model, "epochs": epochs, "batch_size": batch_size, **NETWORKS[model]}
-        options = TrainOptions(**size, deterministic=True, threads=1)
+        options = TrainOptions(**size, **asked, deterministic=True, threads=1)
         return train(tmp_path / "uninterrupted", data, options, Silent()).weights_path.read_bytes()
 
     return finish
@@ -93,12 +93,12 @@ def assert_digest(checkpoint: Path) -> None:
     assert digest.hexdigest() == metadata["digest"], checkpoint
 
 
-def assert_survives(nursery, folder, size, deaths, weights: bytes) -> None:
+def assert_survives(nursery, folder, size, deaths, weights: bytes, **asked) -> None:
     """Die by each of `deaths` in turn, resume to the end, and compare."""
     for death in deaths:
-        assert nursery.child(folder, *size, **death)["signal"] == SIGKILL, death
+        assert nursery.child(folder, *size, **death, **asked)["signal"] == SIGKILL, death
         assert_whole(folder)
-    ended = nursery.child(folder, *size)
+    ended = nursery.child(folder, *size, **asked)
     assert (ended["signal"], ended["exit"]) == (0, 0)
     assert_whole(folder)
     assert (folder / "weights.safetensors").read_bytes() == weights
@@ -117,6 +117,24 @@ def test_resume_after_kill_gives_identical_weights(nursery, uninterrupted, tmp_p
         {"operation": 7, "moment": "halfway"},  # the write of a later checkpoint, torn in its middle
     )
     assert_survives(nursery, tmp_path / "run", size, deaths, uninterrupted(*size))
+
+
+@pytest.mark.parametrize(
+    "way",
+    [{"teacher_views": 1, "augment": "rich"}, {"mixup": 0.5, "cutmix": 1.0, "match_features": 1.0}],
+    ids=["kept answers", "mixing and features"],
+)
+def test_resume_after_kill_gives_identical_weights_with_a_teacher(
+    nursery, uninterrupted, trained, clothes_folder, tmp_path, way
+):
+    size = ("econet", 2, 24)
+    teacher = trained("teacher", epochs=1).folder
+    deaths = (
+        {"operation": 12, "moment": "halfway", "scope": "all"},  # where answers are kept, while they are written
+        {"die_at_step": 8},
+    )
+    weights = uninterrupted(*size, teacher=teacher, **way)
+    assert_survives(nursery, tmp_path / "run", size, deaths, weights, asked={"teacher": str(teacher), **way})
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from econet.errors import UserError
-from econet.runs.records import Plan
+from econet.runs.records import Plan, TeacherConfig
 from econet.training.loop import chance_check_step, still_improving
 from econet.training.plan import planned
 
@@ -58,3 +58,14 @@ def test_a_run_still_improves_when_its_last_tenth_beats_the_one_before_by_a_stan
     assert still_improving([0.5] * 18 + [0.87, 0.87, 0.9, 0.9], 900)
     assert not still_improving([0.5] * 18 + [0.895, 0.895, 0.9, 0.9], 900)
     assert still_improving([0.9], 900)  # nothing to compare with
+
+
+def test_a_time_budget_leaves_time_for_a_teacher_that_answers_about_a_few_views(usual):
+    taught = TeacherConfig(run="a", weights_sha256="0", temperature=3.0, weight=0.7, views=4)
+    training = replace(usual, epochs=None, time_s=100.0, batch_size=100, teacher=taught)
+    steps = planned(training, 10_000, 0, 5_000.0, asking_s=5.0).steps  # 2 s an epoch, 5 s a view
+    assert steps == int((100 * 0.94 - 4 * 5) / 2 * 100)
+    # So short that every epoch still brings a view of its own.
+    assert planned(replace(training, time_s=20.0), 10_000, 0, 5_000.0, asking_s=5.0).steps == int(18.8 / 7 * 100)
+    with pytest.raises(UserError, match="too short"):
+        planned(replace(training, time_s=6.0), 10_000, 0, 5_000.0, asking_s=5.0)

@@ -51,6 +51,14 @@ def test_streamed_pictures_train_to_the_same_bits_as_pictures_in_memory(trained,
     assert [line.validation_loss for line in ours.history] == [line.validation_loss for line in theirs.history]
 
 
+def test_answers_about_streamed_pictures_are_kept_as_about_pictures_in_memory(trained, data, tmp_path):
+    held = load_data(str(PHOTOS), image_size=28, crop_from=32)
+    trained("teacher", data=held, **{**ASKED, "epochs": 1})
+    asked = {**ASKED, "colour_noise": None, "crop_chunk": 1, "teacher": tmp_path / "teacher", "teacher_views": 2}
+    ours, theirs = (trained(name, data=each, **asked) for name, each in (("streamed", data), ("held", held)))
+    assert ours.weights_path.read_bytes() == theirs.weights_path.read_bytes()
+
+
 def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_with_the_same_bits(trained, data, teller):
     def stop(step: int) -> None:
         if step == 8:  # of 5 a pass: the third of the second pass

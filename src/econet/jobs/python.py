@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 USUAL_TIME = "5m"
+Teacher = Run | Path | str
 
 
 def load_data(source: str, **options: Any) -> Dataset:
@@ -43,7 +44,7 @@ def train(
     time: str | None = None,
     epochs: int | None = None,
     out: Path | str | None = None,
-    teacher: Run | Path | Sequence[Run | Path] | None = None,
+    teacher: Teacher | Sequence[Teacher] | None = None,
     start: Run | Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
@@ -180,10 +181,11 @@ def _folder_of(run: Run | Path | None) -> Path | None:
     return run.folder if isinstance(run, Run) else run
 
 
-def _folders_of(teacher: Run | Path | Sequence[Run | Path] | None) -> Path | tuple[Path, ...] | None:
-    if isinstance(teacher, Sequence):
-        return tuple(run.folder if isinstance(run, Run) else run for run in teacher)
-    return _folder_of(teacher)
+def _folders_of(teacher: Teacher | Sequence[Teacher] | None) -> tuple[Path, ...] | None:
+    if teacher is None:
+        return None
+    several = [teacher] if isinstance(teacher, Run | Path | str) else teacher
+    return tuple(each.folder if isinstance(each, Run) else Path(each) for each in several)
 
 
 def _new_folder(data: str, model: str) -> Path:

@@ -10,7 +10,7 @@ from econet.jobs.options import TrainOptions
 from econet.runs import provenance
 from econet.runs.folder import Run, open_run
 from econet.runs.records import DataConfig, TeacherConfig, TeacherRun
-from econet.training import parallel
+from econet.training.kept_logits import check_processes
 from econet.training.teachers import Teachers, feature_count
 from econet.training.towers import is_towers
 from econet.training.weights import teacher_for
@@ -19,7 +19,7 @@ from econet.training.weights import teacher_for
 def asked_teacher(options: TrainOptions, folder: Path) -> TeacherConfig | None:
     """What a run in `folder` records of its teachers; None where none is asked for.
 
-    Raises UserError where one is no run or not finished.
+    Raises UserError where one is no run or not finished, and where several processes were to keep its answers.
     """
     runs = [
         TeacherRun(run=provenance.relative_to(each, folder), weights_sha256=open_run(each).finished.weights_sha256)
@@ -27,12 +27,8 @@ def asked_teacher(options: TrainOptions, folder: Path) -> TeacherConfig | None:
     ]
     if not runs:
         return None
-    if options.teacher_views and parallel.processes() > 1:
-        raise UserError(
-            f"{parallel.processes()} processes cannot keep a teacher's answers",
-            "one process asks for them and reads them back",
-            "leave --teacher-views out: the teacher is then asked at every step",
-        )
+    if options.teacher_views is not None:
+        check_processes()
     return TeacherConfig(
         run=runs[0].run,
         weights_sha256=runs[0].weights_sha256,

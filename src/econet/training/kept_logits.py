@@ -5,6 +5,7 @@ whole: its place and the SHA-256 of its bytes. A kill may cost the block that wa
 """
 
 import hashlib
+import os
 import shutil
 
 import msgspec
@@ -16,6 +17,7 @@ from econet.errors import UserError
 from econet.files import append_line, cannot_write, sha256_of, write_whole
 from econet.runs.folder import Run
 from econet.runs.record import Record
+from econet.training import parallel
 from econet.training.progress import Progress
 
 BYTES_A_LOGIT = 2
@@ -130,8 +132,8 @@ class KeptLogits:
                 "fewer --teacher-views, or a folder with more room: --out NEW",
             )
         try:
-            with self.path.open("wb") as stream:
-                stream.truncate(self.bytes)
+            self.path.write_bytes(b"")
+            os.truncate(self.path, self.bytes)
         except OSError as error:
             raise cannot_write(self.path, error) from error
         write_whole(self._journal, msgspec.json.encode(self._header) + b"\n")
@@ -173,11 +175,25 @@ class KeptLogits:
         return hashlib.sha256(rows.tobytes()).hexdigest() == line.sha256
 
 
+def check_processes() -> None:
+    """Raises UserError under several processes: they would ask and write at the same time."""
+    if parallel.processes() > 1:
+        raise UserError(
+            f"{parallel.processes()} processes cannot keep a teacher's answers",
+            "one process asks for them and reads them back",
+            "leave torchrun out; or start without --teacher-views, and the teacher is asked at every step",
+        )
+
+
 def kept_logits_for(run: Run, train_images: int, progress: Progress) -> KeptLogits | None:
-    """Where a run keeps its teacher's answers, of as many views as it has epochs at most; None where it does not."""
+    """Where a run keeps its teacher's answers, of as many views as it has epochs at most; None where it does not.
+
+    Raises UserError under several processes.
+    """
     config = run.config
     taught = config.training.teacher
     if taught is None or taught.views is None:
         return None
+    check_processes()
     shape = (min(taught.views, config.plan.epochs), train_images, len(config.data.classes))
     return KeptLogits(run, shape, ASKED_BATCHES * config.training.batch_size, progress)

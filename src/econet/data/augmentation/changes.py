@@ -1,7 +1,7 @@
-"""One change more of every picture: of its light, its colours or its shape, of random kind and strength.
+"""One change more of every other picture: of its light, its colours or its shape, of random kind and strength.
 
 Source: Mueller and Hutter 2021, "TrivialAugment": one operation a picture, its strength uniformly random, is as good as
-policies that were searched for. The amounts are milder than theirs, since strong policies hurt small networks.
+policies that were searched for. Milder than theirs and rarer, since strong policies hurt small networks.
 """
 
 from dataclasses import dataclass
@@ -33,9 +33,10 @@ class ChangeDraws:
 
 
 def drawn_changes(count: int, channels: int, generator: torch.Generator) -> ChangeDraws:
-    """A change for each of `count` pictures; gray ones have no saturation."""
-    kinds = SATURATION + (channels == 3)
-    kind = torch.randint(kinds, (count,), generator=generator)
+    """A change for about half of `count` pictures, each kind as often; gray ones have no saturation."""
+    kinds = SATURATION if channels == 3 else SATURATION - 1
+    kind = torch.randint(1, 2 * kinds + 1, (count,), generator=generator)
+    kind[kind > kinds] = NOTHING
     return ChangeDraws(kind, torch.rand((count,), generator=generator) * 2 - 1)
 
 
@@ -59,31 +60,29 @@ def changed(pixels: Tensor, draws: ChangeDraws, beyond: int) -> Tensor:
 
 def _blended(pixels: Tensor, kind: Tensor, strength: Tensor) -> Tensor:
     """`base + (1 + amount) * (pixel - base)`: the base is black, the picture's mean gray, or the pixel's own gray."""
-    gray = (pixels * _luma(pixels)).sum(3, keepdim=True)
-    kind, factor = kind[:, None, None, None], 1 + LARGEST_BLEND * strength[:, None, None, None]
+    luma = torch.tensor(LUMA if pixels.shape[3] == 3 else (1.0,), device=pixels.device)
+    gray = (pixels @ luma)[..., None]
+    kind, amount = kind[:, None, None, None], LARGEST_BLEND * strength[:, None, None, None]
     base = torch.where(kind == SATURATION, gray, gray.mean((1, 2), keepdim=True) * (kind == CONTRAST))
-    return (base + factor * (pixels - base)).clamp_(0, 255)
-
-
-def _luma(pixels: Tensor) -> Tensor:
-    weights = LUMA if pixels.shape[3] == 3 else (1.0,)
-    return torch.tensor(weights, device=pixels.device)
+    return torch.lerp(base, pixels, 1 + amount).clamp_(0, 255)
 
 
 def _shapes(kind: Tensor, strength: Tensor) -> Tensor:
-    """The matrix [N, 2, 3] that says where each pixel of the result comes from, in shares of the picture."""
+    """The matrix [N, 2, 2] from a pixel's place (column, row) to that which it is read from, the middle at (0, 0)."""
     angle = torch.where(kind == TURN, LARGEST_TURN * strength, 0.0)
     slant = LARGEST_SHEAR * strength
-    matrix = torch.zeros((len(kind), 2, 3))
-    matrix[:, 0, 0], matrix[:, 1, 1] = angle.cos(), angle.cos()
-    matrix[:, 0, 1] = torch.where(kind == SHEAR_ROWS, slant, -angle.sin())
-    matrix[:, 1, 0] = torch.where(kind == SHEAR_COLUMNS, slant, angle.sin())
-    return matrix
+    along_rows = torch.where(kind == SHEAR_ROWS, slant, -angle.sin())
+    along_columns = torch.where(kind == SHEAR_COLUMNS, slant, angle.sin())
+    return torch.stack([angle.cos(), along_rows, along_columns, angle.cos()], dim=1).view(-1, 2, 2)
 
 
 def _reshaped(pixels: Tensor, shapes: Tensor, beyond: int) -> Tensor:
-    """Each picture read anew through its matrix, bilinearly."""
+    """Each picture [H, W, C] read anew through its matrix, bilinearly."""
+    height, width = pixels.shape[1:3]
+    middles = [(torch.arange(side, device=pixels.device) * 2 + 1) / side - 1 for side in (height, width)]
+    rows, columns = middles[0][:, None], middles[1][None, :]
+    (right, slant), (rise, down) = (each.unbind(1) for each in shapes[..., None, None].unbind(1))
+    places = torch.stack([right * columns + slant * rows, rise * columns + down * rows], dim=3)
     maps = (pixels - beyond).permute(0, 3, 1, 2)
-    grid = F.affine_grid(shapes, list(maps.shape), align_corners=False)
-    read = F.grid_sample(maps, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    read = F.grid_sample(maps, places, align_corners=False)
     return read.permute(0, 2, 3, 1) + beyond

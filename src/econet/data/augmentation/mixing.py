@@ -51,8 +51,8 @@ class Mixing:
         share, patch = shares[positions // 2], patches[positions // 2]
         share[alone] = 0.0
         share = share.to(device)
-        mixed = _patched(images, images[partner], share, patch.to(device))
-        return mixed.contiguous(memory_format=torch.channels_last), MixedLabels(labels[partner], share)
+        mixed = _patched(images.permute(0, 2, 3, 1), partner, share, patch.to(device))
+        return mixed.permute(0, 3, 1, 2), MixedLabels(labels[partner], share)
 
     def _drawn(self, step: int, pairs: int, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Of each pair the other picture's share, float32 [P], and its patch [P, 4] as top, bottom, left, right.
@@ -73,11 +73,11 @@ class Mixing:
         return torch.from_numpy(share), torch.from_numpy(patch)
 
 
-def _patched(images: Tensor, others: Tensor, share: Tensor, patch: Tensor) -> Tensor:
-    """[N, C, H, W]: inside its patch the other picture; where there is no patch, both added up by their shares."""
+def _patched(images: Tensor, partner: Tensor, share: Tensor, patch: Tensor) -> Tensor:
+    """[N, H, W, C]: inside its patch the partner's picture; where there is no patch, both added up by their shares."""
     top, bottom, left, right = (edge[:, None] for edge in patch.unbind(1))
-    rows = torch.arange(images.shape[2], device=images.device)
-    columns = torch.arange(images.shape[3], device=images.device)
+    rows = torch.arange(images.shape[1], device=images.device)
+    columns = torch.arange(images.shape[2], device=images.device)
     inside = ((rows >= top) & (rows < bottom))[:, :, None] & ((columns >= left) & (columns < right))[:, None, :]
     weight = torch.where((bottom > top)[:, :, None], inside.to(images.dtype), share[:, None, None].to(images.dtype))
-    return torch.lerp(images, others, weight[:, None])
+    return torch.lerp(images, images[partner], weight[..., None])

@@ -11,7 +11,7 @@ class Amounts:
     """What a policy does to one size of picture: padding around it and the side of the cut-out square, in pixels.
 
     `padding` is also the largest shift in every direction; 0 where crops come out of a larger store. With `changes`
-    every picture is changed in one way more.
+    every other picture is changed in one way more.
     """
 
     padding: int
