@@ -46,13 +46,19 @@ def run_facts(comparison: Comparison) -> Facts:
 def machine_facts(comparison: Comparison) -> Facts:
     """The processor and the engine that took the measurements."""
     benchmark = comparison.sides[0].benchmark
-    runtime = benchmark.runtime
+    runtimes = {side.benchmark.runtime: side.role for side in comparison.sides}
     return [
         ("Processor", numbers.shown(benchmark.machine.cpu, 120)),
         ("Cores", str(benchmark.machine.cores)),
         ("Features", ", ".join(benchmark.machine.features) or "none recorded"),
-        ("Engine", f"{runtime.name} {runtime.version}, {_threads(runtime.threads)}"),
-        ("Spinning", "on" if runtime.spinning else "off"),
+        *(
+            (
+                "Engine",
+                f"{each.name} {each.version}, {_threads(each.threads)}" + (f" ({of})" if len(runtimes) > 1 else ""),
+            )
+            for each, of in runtimes.items()
+        ),
+        ("Spinning", "on" if benchmark.runtime.spinning else "off"),
         ("Energy", benchmark.energy_method),
     ]
 
