@@ -47,7 +47,7 @@ PAGE = "page.html"
         "--width",
         type=float,
         metavar="F",
-        help="Candidate's width [default: of econet, a tenth of the baseline's MACs].",
+        help="Candidate's width [default: econet's, a tenth of the baseline's MACs].",
     ),
 )
 @options.length_options

@@ -3,6 +3,7 @@
 from econet.report import numbers
 from econet.report.comparison_folder import ComparisonFolder
 from econet.report.trust import side_name
+from econet.runs.artifact_records import Runtime
 from econet.runs.comparison_records import Comparison, Side
 from econet.runs.records import RunConfig
 
@@ -52,15 +53,16 @@ def machine_facts(comparison: Comparison) -> Facts:
         ("Cores", str(benchmark.machine.cores)),
         ("Features", ", ".join(benchmark.machine.features) or "none recorded"),
         *(
-            (
-                "Engine",
-                f"{each.name} {each.version}, {_threads(each.threads)}" + (f" ({of})" if len(runtimes) > 1 else ""),
-            )
-            for each, of in runtimes.items()
+            ("Engine" if len(runtimes) == 1 else f"Engine of the {role}", _engine(runtime))
+            for runtime, role in runtimes.items()
         ),
         ("Spinning", "on" if benchmark.runtime.spinning else "off"),
         ("Energy", benchmark.energy_method),
     ]
+
+
+def _engine(runtime: Runtime) -> str:
+    return f"{runtime.name} {runtime.version}, {_threads(runtime.threads)}"
 
 
 def training_facts(opened: ComparisonFolder) -> list[tuple[str, Facts]]:

@@ -31,7 +31,7 @@ _BY_MODEL = {
         batch_size=128, optimizer="sgd-2012", lr=0.001, weight_decay=0.0, label_smoothing=0.0, ema=0.0
     ),
     "resnet_small": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
-    # The rivals of the usual CIFAR recipes: SGD, less of a rate where no batch norm follows or the plan is deep and wide.
+    # The rivals as in the usual CIFAR recipes; less of a rate where maps are wide, or nothing is normalised.
     "resnet8": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
     "resnet20": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
     "mobilenet_v2": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
