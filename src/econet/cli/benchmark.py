@@ -50,7 +50,8 @@ def _shown(benchmarks: "list[Benchmark]") -> "list[RenderableType]":
         for each in benchmarks
     ]
     headings = ["File", "", "Parameters", "MACs", "Bytes", "p50", "p95", "CPU of 1,000", "Memory"]
-    runtime, machine = benchmarks[0].runtime, benchmarks[0].machine
+    machine, runtime = benchmarks[0].machine, benchmarks[0].runtime
     threads = "one thread" if runtime.threads == 1 else f"{runtime.threads} threads"
-    how = f"one image at a time, {threads}, {runtime.name} {runtime.version} on {machine.cpu} ({machine.cores} cores)"
+    engines = dict.fromkeys(f"{each.runtime.name} {each.runtime.version}" for each in benchmarks)
+    how = f"one image at a time, {threads}, {' and '.join(engines)} on {machine.cpu} ({machine.cores} cores)"
     return [table(headings, rows, left=2), "", how]

@@ -44,7 +44,10 @@ PAGE = "page.html"
     click.option("--seeds", type=int, default=1, show_default=True, metavar="N", help="Repeat with N seeds."),
     click.option("--open", "open_page", is_flag=True, help="Open the page in the browser."),
     click.option(
-        "--width", type=float, metavar="F", help="Candidate's width [default: a tenth of the baseline's MACs]."
+        "--width",
+        type=float,
+        metavar="F",
+        help="Candidate's width [default: econet's, a tenth of the baseline's MACs].",
     ),
 )
 @options.length_options

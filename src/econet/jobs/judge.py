@@ -74,6 +74,11 @@ def warnings(sides: list[Side]) -> list[str]:
             found.append(
                 f"the {side.role} was still improving when its training ended; more time may change the answer"
             )
+    engines = [f"{side.benchmark.runtime.name} {side.benchmark.runtime.version}" for side in (baseline, candidate)]
+    if engines[0] != engines[1]:
+        found.append(
+            f"the baseline ran in {engines[0]} and the candidate in {engines[1]}: their times compare two runtimes too"
+        )
     found += [
         f"{side.role} {side.precision}: {text}"
         for side in sides

@@ -18,6 +18,8 @@ from econet.runs.folder import Run, open_run
 Role = Literal["baseline", "candidate", "teacher"]
 # The candidate may cost this share of the baseline's computation, unless --width says otherwise.
 MACS_SHARE = 0.1
+# Families whose width is the user's to fit to a budget; a published network is taken as wide as it was published.
+FITTED = ("econet",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def line_up(config: ComparisonConfig, dataset: Dataset) -> Lineup:
         if side is not None:
             _check_fits(side, dataset)
     width = config.width
-    if candidate.model is not None and width is None:
+    if candidate.model is not None and width is None and candidate.model.partition(":")[0] in FITTED:
         most = macs_of(baseline, dataset)
         width = None if most is None else width_within(candidate.model, int(most * MACS_SHARE), dataset)
     _check_fits(candidate, dataset, width)

@@ -3,6 +3,7 @@
 from econet.report import numbers
 from econet.report.comparison_folder import ComparisonFolder
 from econet.report.trust import side_name
+from econet.runs.artifact_records import Runtime
 from econet.runs.comparison_records import Comparison, Side
 from econet.runs.records import RunConfig
 
@@ -46,15 +47,22 @@ def run_facts(comparison: Comparison) -> Facts:
 def machine_facts(comparison: Comparison) -> Facts:
     """The processor and the engine that took the measurements."""
     benchmark = comparison.sides[0].benchmark
-    runtime = benchmark.runtime
+    runtimes = {side.benchmark.runtime: side.role for side in comparison.sides}
     return [
         ("Processor", numbers.shown(benchmark.machine.cpu, 120)),
         ("Cores", str(benchmark.machine.cores)),
         ("Features", ", ".join(benchmark.machine.features) or "none recorded"),
-        ("Engine", f"{runtime.name} {runtime.version}, {_threads(runtime.threads)}"),
-        ("Spinning", "on" if runtime.spinning else "off"),
+        *(
+            ("Engine" if len(runtimes) == 1 else f"Engine of the {role}", _engine(runtime))
+            for runtime, role in runtimes.items()
+        ),
+        ("Spinning", "on" if benchmark.runtime.spinning else "off"),
         ("Energy", benchmark.energy_method),
     ]
+
+
+def _engine(runtime: Runtime) -> str:
+    return f"{runtime.name} {runtime.version}, {_threads(runtime.threads)}"
 
 
 def training_facts(opened: ComparisonFolder) -> list[tuple[str, Facts]]:

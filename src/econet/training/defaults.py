@@ -31,6 +31,15 @@ _BY_MODEL = {
         batch_size=128, optimizer="sgd-2012", lr=0.001, weight_decay=0.0, label_smoothing=0.0, ema=0.0
     ),
     "resnet_small": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
+    # The rivals as in the usual CIFAR recipes; less of a rate where maps are wide, or nothing is normalised.
+    "resnet8": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
+    "resnet20": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
+    "mobilenet_v2": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
+    "shufflenet_v2": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
+    "efficientnet_lite0": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
+    "squeezenet": Defaults(batch_size=128, optimizer="sgd", lr=0.05, weight_decay=5e-4),
+    "vgg_small": Defaults(batch_size=128, optimizer="sgd", lr=0.05, weight_decay=5e-4),
+    "lenet5": Defaults(batch_size=128, optimizer="sgd", lr=0.02, weight_decay=5e-4),
 }
 _OTHERS = Defaults(batch_size=128, optimizer="adamw", lr=0.002, weight_decay=0.05)
 

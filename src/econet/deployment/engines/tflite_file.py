@@ -15,6 +15,9 @@ from econet.deployment.sidecar import InputTensor, Number, OutputTensor, Sidecar
 from econet.errors import UserError
 from econet.images.preprocess import Preprocess
 
+# So many classes are written out where a sidecar is shown, whatever a file says of its output.
+_MOST_CLASSES = 1000
+
 
 class TfliteFile:
     """A `.tflite` file, checked, with its sidecar.
@@ -77,7 +80,9 @@ def _suggestion(path: Path, graph: TfliteGraph) -> Sidecar:
     offset = 0 if zero_point is None else zero_point + (128 if given.type == "int8" else 0)
     return Sidecar(
         name=path.stem,
-        classes=tuple(f"class {number}" for number in range(answer.shape[-1] if answer.shape else 0)),
+        classes=tuple(
+            f"class {number}" for number in range(min(answer.shape[-1], _MOST_CLASSES) if answer.shape else 0)
+        ),
         preprocess=Preprocess(
             image_size=(height, width),
             channels=cast("Literal[1, 3]", channels),

@@ -1,9 +1,9 @@
 """How a network made for pictures of 224 pixels takes small ones: it halves them less often.
 
 The networks of ImageNet halve a picture five times, 224 to 7. Halvings are left out from the front, their strides
-become 1, until the last maps keep at least 4 pixels a side: three remain at 32 pixels, 32 to 4, and all from 64 pixels
-times two on. That is what the usual CIFAR forms do (github.com/chenyaofo/pytorch-cifar-models, github.com/kuangliu/
-pytorch-cifar: stride 1 in the stem and in the next stage). Widths and depths stay.
+become 1, until the last maps keep at least 4 pixels a side: three remain at 32 pixels, 32 to 4, and all five from 97
+pixels on. That is what the usual CIFAR forms do (github.com/chenyaofo/pytorch-cifar-models and
+github.com/kuangliu/pytorch-cifar: stride 1 in the stem and in the next stage). Widths and depths stay.
 """
 
 from econet.errors import UserError
