@@ -45,6 +45,16 @@ class GraphModule(nn.Module):
         # Symmetric weights: XNNPACK wants their zero points as constants nonetheless.
         for size in {array.size for array in self.arrays.values() if array.ndim == 1}:
             self.register_buffer(f"zeros_{size}", torch.zeros(size, dtype=torch.int64))
+        for step in self.nodes:
+            if step.kind == "Clip":
+                bounds = [float(self.arrays[name]) if name else None for name in step.inputs[1:]]
+                step.attributes["bounds"] = [*bounds, None, None][:2]
+                del step.inputs[1:]
+            codes = self.arrays.get(step.inputs[0]) if step.kind == "DequantizeLinear" else None
+            if codes is not None and codes.dtype != np.int8:
+                # A bias: XNNPACK takes it in float and rounds it to the same int32 again.
+                values = (codes * self.arrays[step.inputs[1]].astype(np.float64)).astype(np.float32)
+                self.register_buffer(f"bias_{step.output}", torch.from_numpy(values))
         self._producers = {step.output: step for step in self.nodes}
         self.start = _after_scaling(self.nodes)
 
@@ -93,10 +103,10 @@ class GraphModule(nn.Module):
         return _decomposed("dequantize_per_tensor")(codes, scale, zero, -128, 127, torch.int8)
 
     def _constant(self, step: "_Step") -> Tensor:
-        """A weight stays int8 up to the layer that reads it; a bias, int32 in the file, is given in float."""
+        """A weight stays int8 up to the layer that reads it, a bias is float."""
         codes, scales = self._buffer(step.inputs[0]), self._buffer(step.inputs[1])
         if codes.dtype != torch.int8:
-            return (codes.double() * scales.double()).float()
+            return cast("Tensor", getattr(self, f"bias_{step.output}"))
         zeros = cast("Tensor", getattr(self, f"zeros_{scales.numel()}"))
         axis = int(step.attributes.get("axis", 1))
         return _decomposed("dequantize_per_channel")(codes, scales, zeros, axis, -127, 127, torch.int8)
@@ -160,10 +170,8 @@ def _average_pool(given: list[Tensor], attributes: _Attributes) -> Tensor:
 
 
 def _clip(given: list[Tensor], attributes: _Attributes) -> Tensor:
-    del attributes
-    if len(given) != 3:
-        return F.relu(given[0])
-    return torch.clamp(given[0], float(given[1]), float(given[2]))
+    low, high = attributes["bounds"]
+    return F.relu(given[0]) if (low, high) == (0, None) else torch.clamp(given[0], low, high)
 
 
 _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
