@@ -5,6 +5,7 @@
 #   make test         the quick tests              make test-slow    the long ones
 #   make lint         style, types, floors, tables make tables       rewrite the generated tables
 #   make bench        the benchmarks               make clean        remove what make built
+#   make executorch   $(EXECUTORCH)/bin/econet, which exports to ExecuTorch, in an environment of its own
 #
 # TORCH_INDEX=URL takes torch from that index, such as PyTorch's own CPU builds (smaller by gigabytes on Linux).
 
@@ -17,7 +18,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt
 SETUP := pyproject.toml constraints.txt
 
-.PHONY: compare test test-slow bench tables lint clean
+EXECUTORCH := .venv-executorch
+
+.PHONY: compare test test-slow bench tables lint executorch clean
 
 compare: $(VENV)/.train
 	$(BIN)/econet compare fashion-mnist --out $(OUT) $(if $(wildcard $(OUT)/config.json),--resume) $(ARGS) || [ $$? -eq 1 ]
@@ -44,6 +47,16 @@ lint: $(VENV)/.dev
 	PYTHONPATH=src $(BIN)/lint-imports
 	$(BIN)/python -m econet.jobs.tables --check
 
+executorch: $(EXECUTORCH)/.made
+	$(EXECUTORCH)/bin/python -m pytest tests/deployment/targets/executorch
+
+# Its converter brings some fifty packages that nothing else here needs.
+$(EXECUTORCH)/.made: $(SETUP)
+	$(PYTHON) -m venv $(EXECUTORCH)
+	$(if $(TORCH_INDEX),$(subst $(BIN),$(EXECUTORCH)/bin,$(PIP)) torch --index-url $(TORCH_INDEX))
+	$(subst $(BIN),$(EXECUTORCH)/bin,$(PIP)) -e ".[train,executorch]" pytest
+	@touch $@
+
 $(VENV)/.made:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "EcoNet needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
@@ -61,4 +74,4 @@ $(VENV)/.dev: $(VENV)/.train
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(EXECUTORCH) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

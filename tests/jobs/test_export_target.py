@@ -40,7 +40,7 @@ def photos():
 @pytest.fixture(scope="module")
 def learned(photos, tmp_path_factory):
     """A run that has learned a little from photographs, so that int8 answers as the network does."""
-    asked = TrainOptions(epochs=8, batch_size=10, lr=0.005, deterministic=True, threads=1, model="alexnet_small")
+    asked = TrainOptions(epochs=20, batch_size=10, lr=0.02, width=0.5, deterministic=True, threads=1)
     return train(tmp_path_factory.mktemp("learned") / "run", photos, asked, Silent())
 
 
@@ -86,7 +86,7 @@ def test_sidecars_say_what_the_format_cannot(run, photos):
     path = run.artifact("int8", "litert")
     found = read_record(sidecar_path(path), Sidecar)
     assert path.with_name("model.int8.tflite.json").exists()
-    assert (found.name, found.classes, found.precision) == ("alexnet_small", CLASSES, "int8")
+    assert (found.name, found.classes, found.precision) == ("econet", CLASSES, "int8")
     assert found.preprocess == run.config.data.preprocess
     assert (found.input.type, found.input.layout) == ("int8", "NHWC")
     # The pixel's code is the pixel less 128, and the code's value is the scaled pixel.

@@ -6,8 +6,8 @@ from econet.deployment.engines.engine import ArtifactFile
 
 
 def open_artifact(path: Path) -> ArtifactFile:
-    """The checked file at `path`: `.tflite` for LiteRT and `.xml` for OpenVINO, each with a sidecar beside it; anything
-    else must be ONNX.
+    """The checked file at `path`: `.tflite` for LiteRT, `.xml` for OpenVINO and `.pte` for ExecuTorch, each with a
+    sidecar beside it; anything else must be ONNX.
 
     Raises UserError where it is absent, damaged or without what tells its classes and preprocessing.
     """
@@ -19,6 +19,10 @@ def open_artifact(path: Path) -> ArtifactFile:
         from econet.deployment.engines.openvino import OpenVinoFile
 
         return OpenVinoFile(path)
+    if path.suffix == ".pte":
+        from econet.deployment.engines.executorch import ExecuTorchFile
+
+        return ExecuTorchFile(path)
     from econet.deployment.engines.onnx_runtime import OnnxFile
 
     return OnnxFile(path)

@@ -96,14 +96,14 @@ def _interpreter(content: bytes, threads: int) -> Any:
         raise UserError(
             "LiteRT is not installed", "it is what runs .tflite files", 'pip install "econet[litert]"'
         ) from error
-    with _silent():
+    with silent():
         interpreter = Interpreter(model_content=content + _SLACK, num_threads=threads)
         interpreter.allocate_tensors()
     return interpreter
 
 
 @contextmanager
-def _silent() -> Generator[None]:
+def silent() -> Generator[None]:
     """What goes wrong is raised; the runtime's own lines on standard error would stand beside it."""
     sys.stderr.flush()
     kept = os.dup(2)

@@ -25,13 +25,21 @@ def axes_of(draft: Draft, node: onnx.NodeProto, reach: tuple[int, ...]) -> tuple
 
 
 def padded(
-    draft: Draft, node: onnx.NodeProto, source: int, axes: tuple[Axis, Axis], *, lowest: bool = False
+    draft: Draft,
+    node: onnx.NodeProto,
+    source: int,
+    axes: tuple[Axis, Axis],
+    *,
+    lowest: bool = False,
+    counts: bool = False,
 ) -> tuple[Padding, int]:
     """The padding to ask of the operator, and the map it reads: padded before where no padding of its own fits.
 
-    What is added counts as zero, or where `lowest` is set as less than all else.
+    What is added counts as zero, or where `lowest` is set as less than all else; with `counts` it is always added.
     """
     padding, pads = placed(*axes)
+    if counts:
+        padding, pads = Padding.VALID, ((axes[0].before, axes[0].behind), (axes[1].before, axes[1].behind))
     if pads is None:
         return padding, source
     height, width = pads
@@ -61,8 +69,7 @@ def write_pool(draft: Draft, node: onnx.NodeProto, code: Code) -> None:
     axes = axes_of(draft, node, tuple(kernel))
     nonnegative = source in draft.nonnegative
     if code == Code.AVERAGE_POOL_2D:
-        _check_mean(node, axes)
-        padding, source = padded(draft, node, source, axes)
+        padding, source = padded(draft, node, source, axes, counts=_padding_counts(node, axes))
     else:
         padding, source = padded(draft, node, source, axes, lowest=True)
     fields: dict[int, Field] = {0: int8(padding)} if padding else {}
@@ -74,10 +81,16 @@ def write_pool(draft: Draft, node: onnx.NodeProto, code: Code) -> None:
     draft.settle(node.output[0], result)
 
 
-def _check_mean(node: onnx.NodeProto, axes: tuple[Axis, Axis]) -> None:
-    """LiteRT's SAME divides by the pixels there are; zeros added before would be counted."""
-    padding, pads = placed(*axes)
+def _padding_counts(node: onnx.NodeProto, axes: tuple[Axis, Axis]) -> bool:
+    """Whether zeros are to be added before a mean and counted: LiteRT's SAME divides by the pixels there are.
+
+    Raises UserError where neither is what the node does.
+    """
     counted = bool(attribute(node, "count_include_pad", 0))
-    cut = any(axis.before or axis.behind for axis in axes)
-    if (pads is not None and not counted) or (padding == Padding.SAME and counted and cut):
+    if not any(axis.before or axis.behind for axis in axes):
+        return False
+    known = attribute(node, "pads", [0, 0, 0, 0])[2:]
+    beyond = any(axis.behind > padding for axis, padding in zip(axes, known, strict=True))
+    if (counted and beyond) or (not counted and placed(*axes)[1] is not None):
         raise refused(node, "its windows reach over the edge in a way that LiteRT's do not")
+    return counted

@@ -20,14 +20,12 @@ from econet.deployment.targets.litert.schema import (
     TensorType,
     serialise,
 )
+from econet.deployment.targets.logits_grid import logits_grid
 from econet.errors import UserError
 
 _RESHAPE_OPTIONS = 17
 # Behind these the logits lie on the grid of what they were before.
 _MOVING = ("Flatten", "Reshape", "Squeeze")
-_LOWEST, _STEPS = -128, 255
-# Logits of other images may be a little larger than those seen: this share of the range is added on either side.
-_HEADROOM = 1 / 16
 
 
 def to_tflite(model: onnx.ModelProto, logits_range: tuple[float, float] | None = None) -> bytes:
@@ -38,7 +36,9 @@ def to_tflite(model: onnx.ModelProto, logits_range: tuple[float, float] | None =
     check_translatable(model)
     view = OnnxView(model)
     if logits_range is not None and view.nodes[-1].op_type not in _MOVING:
-        view.grids.setdefault(OUTPUT, _logits_grid(logits_range))
+        grid = logits_grid(*logits_range)
+        scale, zero_point = np.array([grid.scale], np.float32), np.array([grid.zero_point], np.int64)
+        view.grids.setdefault(OUTPUT, Quantization(scale, zero_point))
     draft = Draft(view)
     _write_input(draft, model)
     for node in view.nodes:
@@ -59,14 +59,6 @@ def check_translatable(model: onnx.ModelProto) -> None:
             "filters that are not shared and layers of one's own bring such)",
             "ship the ONNX file, or train the network without those layers",
         )
-
-
-def _logits_grid(logits_range: tuple[float, float]) -> Quantization:
-    low, high = min(0.0, logits_range[0]), max(0.0, logits_range[1])
-    margin = (high - low) * _HEADROOM
-    scale = np.float32((high - low + 2 * margin) / _STEPS or 1.0)
-    zero = round(_LOWEST - (low - margin) / float(scale))
-    return Quantization(np.array([scale], np.float32), np.array([np.clip(zero, _LOWEST, _LOWEST + _STEPS)], np.int64))
 
 
 def _write_input(draft: Draft, model: onnx.ModelProto) -> None:
