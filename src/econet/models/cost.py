@@ -1,7 +1,7 @@
 """What an architecture costs, counted from the record alone: MACs and parameters, no torch needed."""
 
 from econet.models.architecture import AnyLayer, Architecture, Conv, Dense, Local, Residual, Separable
-from econet.models.shapes import Shape, walk
+from econet.models.shapes import Shape, inner_channels, projects, walk
 
 
 def macs(architecture: Architecture) -> int:
@@ -24,9 +24,9 @@ def _cost(layer: AnyLayer, reads: Shape, gives: Shape) -> tuple[int, int]:
             pointwise = _convolution(inputs, outputs, 1, places)
             return _sum(_convolution(1, inputs, layer.kernel, places), pointwise)
         case Residual():
-            both = _sum(_convolution(inputs, outputs, 3, places), _convolution(outputs, outputs, 3, places))
-            keeps = layer.stride == 1 and inputs == outputs
-            return both if keeps else _sum(both, _convolution(inputs, outputs, 1, places))
+            inner = inner_channels(layer)
+            both = _sum(_convolution(inputs, inner, 3, places), _convolution(inner, outputs, 3, places))
+            return _sum(both, _convolution(inputs, outputs, 1, places)) if projects(layer, inputs) else both
         case Local():
             each, weights = _convolution(inputs, outputs, layer.kernel, 1)
             return each * places, weights * places

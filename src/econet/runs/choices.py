@@ -7,6 +7,7 @@ from econet.runs.record import Record
 OptimizerName = Literal["sgd", "adamw", "muon", "sgd-2012"]
 ScheduleName = Literal["one-cycle", "cosine", "steps", "plateau"]
 Augment = Literal["none", "light", "standard", "strong"]
+Importance = Literal["magnitude", "taylor", "norm-scale"]
 ColourReading = Literal["std", "eig01", "eig255"]
 
 
