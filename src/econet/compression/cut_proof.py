@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from econet.compression.channels import MAKES, Channels
 from econet.compression.widths import Kept, stays
+from econet.models.cuts import tensors_of
 
 # Relative to the largest answer. Sums over thousands of terms in another order differ by some 1e-15.
 TOLERANCE = {"float64": 1e-12, "float32": 1e-4}
@@ -37,7 +38,7 @@ class Proof:
 def zeroed(network: nn.Module, channels: Channels, kept: Kept) -> nn.Module:
     """A copy of `network` in which all that makes a channel that is not kept is 0: weights, biases, gamma and beta."""
     silent = copy.deepcopy(network)
-    tensors = dict((*silent.named_parameters(), *silent.named_buffers()))
+    tensors = tensors_of(silent)
     with torch.no_grad():
         for (name, axis), classes in channels.links.items():
             if channels.roles[name, axis] & MAKES:

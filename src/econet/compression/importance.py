@@ -32,7 +32,7 @@ def scores(kind: Importance, network: nn.Module, channels: Channels, batches: It
     al. 2017, "Network Slimming"); a layer without batch norm goes by magnitude.
     Raises UserError where `norm-scale` is asked of a network without batch norm.
     """
-    tensors = {name: value.detach().double() for name, value in network.named_parameters()}
+    tensors = {name: value.detach().double() for name, value in network.named_parameters(remove_duplicate=False)}
     sizes = {name: value.square() for name, value in tensors.items()}
     if kind == "magnitude":
         return _by_layer(channels, _summed(channels, sizes, _WEIGHTS, root=True))
@@ -86,11 +86,11 @@ def _by_layer(channels: Channels, sums: dict[LinkKey, Scores]) -> Scores:
 def _slopes(network: nn.Module, batches: Iterable[Batch]) -> dict[str, Tensor]:
     """|weight * gradient| of the cross entropy, summed over `batches`; frozen weights have gradients here too."""
     learner = copy.deepcopy(network).eval().requires_grad_(True)
-    found = {name: torch.zeros_like(value, dtype=torch.float64) for name, value in learner.named_parameters()}
+    found = {name: torch.zeros_like(value, dtype=torch.float64) for name, value in learner.named_parameters(remove_duplicate=False)}
     for images, labels in batches:
         learner.zero_grad()
         F.cross_entropy(learner(images), labels).backward()
-        for name, value in learner.named_parameters():
+        for name, value in learner.named_parameters(remove_duplicate=False):
             if value.grad is not None:
                 found[name] += (value.detach().double() * value.grad.double()).abs()
     return found

@@ -22,7 +22,7 @@ from econet.compression.tracing import traced
 from econet.compression.widths import Costs, Kept, chosen, stays
 from econet.errors import UserError
 from econet.models.as_built import architecture_as_built
-from econet.models.cuts import Cut, cut_network
+from econet.models.cuts import Cut, cut_network, tensors_of
 from econet.models.network import Network
 from econet.runs.choices import Importance
 
@@ -117,8 +117,7 @@ def cut_for(channels: Channels, shapes: dict[str, tuple[int, ...]], kept: Kept) 
 
 
 def _costs(network: nn.Module, channels: Channels) -> Costs:
-    tensors = (*network.named_parameters(), *network.named_buffers())
-    return Costs(channels, {name: tuple(value.shape) for name, value in tensors})
+    return Costs(channels, {name: tuple(value.shape) for name, value in tensors_of(network).items()})
 
 
 def _attempt(network: nn.Module, channels: Channels, kept: Kept, images: Tensor) -> Pruned | str:
@@ -128,8 +127,8 @@ def _attempt(network: nn.Module, channels: Channels, kept: Kept, images: Tensor)
     try:
         narrow = cut_copy(network, cut)
         proof = proven(zeroed(network, channels, kept), narrow, images)
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        return str(error).splitlines()[0]
+    except Exception as error:  # whatever a user's code raises where a shape is not what it expects
+        return f"{type(error).__name__}: {error}".splitlines()[0]
     if not proof.holds:
         return f"its answers differ by {proof.difference:.2g} of the largest"
     macs = costs.macs(everything), costs.macs(kept)

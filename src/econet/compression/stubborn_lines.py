@@ -27,7 +27,7 @@ class _Recorder(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         name = getattr(func, "__name__", "")
         if name in _ARRANGING:
-            line = own_line("".join(traceback.format_stack()[:-1]))
+            line = own_line("".join(traceback.format_stack()), __file__)
             self.calls.append((name, _shapes(args), _shapes(result), line))
         return result
 
@@ -48,7 +48,7 @@ def _recorded(network: nn.Module, images: Tensor) -> tuple[list[tuple[str, Shape
         try:
             network.eval()(images.to(kind).clone())
         except Exception as error:  # whatever a user's code raises
-            return recorder.calls, own_line("".join(traceback.format_tb(error.__traceback__)))
+            return recorder.calls, own_line("".join(traceback.format_tb(error.__traceback__)), __file__)
     return recorder.calls, ""
 
 

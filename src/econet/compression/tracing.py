@@ -82,9 +82,13 @@ def place_of(node: Node) -> str:
     return ", ".join(parts) or f"`{operation(node)}`"
 
 
-def own_line(stack_trace: str) -> str:
-    """The innermost line of a stack trace that is not torch's own, as "`code` (file line n)"; empty without one."""
-    frames = [frame for frame in _FRAME.finditer(stack_trace) if not frame["file"].startswith((_TORCH, "<"))]
+def own_line(stack_trace: str, *passed_over: str) -> str:
+    """The innermost line of a stack trace outside torch and outside the files `passed_over`.
+
+    Given as "`code` (file line n)"; empty without one. Of a traced operation torch keeps lines of `forward` alone.
+    """
+    foreign = (_TORCH, "<", *passed_over)
+    frames = [frame for frame in _FRAME.finditer(stack_trace) if not frame["file"].startswith(foreign)]
     if not frames:
         return ""
     last = frames[-1]

@@ -48,7 +48,7 @@ def cut_network(network: nn.Module, cut: Cut) -> None:
 
     Raises UserError, with nothing changed, where the cut does not fit the network.
     """
-    tensors = _tensors(network)
+    tensors = tensors_of(network)
     for name, axes in cut.keep.items():
         _check(name, axes, tensors.get(name))
     modules = dict(network.named_modules(remove_duplicate=False))
@@ -75,7 +75,7 @@ def shapes_after(shapes: Mapping[str, list[int]], cuts: tuple[Cut, ...]) -> dict
     return result
 
 
-def _tensors(network: nn.Module) -> dict[str, Tensor]:
+def tensors_of(network: nn.Module) -> dict[str, Tensor]:
     """Every parameter and buffer by each of its names, buffers outside the state included."""
     return dict(
         (*network.named_parameters(remove_duplicate=False), *network.named_buffers(remove_duplicate=False)),
