@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 Atoms = NDArray[np.int64]
 # What is no channel of the network's own: the image, padding. It stays.
 HELD = 0
+# Why the logits stay: what every network has, and no reason to speak of.
+ANSWERS = "it gives the network's answer"
 
 
 class Role(StrEnum):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.fx import Node
 
-from econet.compression.channels import HELD, Findings, Role
+from econet.compression.channels import ANSWERS, HELD, Findings, Role
 from econet.compression.labels import Activation, Plain, Value, Weights, gathered, weights_named
 from econet.compression.tracing import Trace, operation, place_of, shape_of
 from econet.compression.weighted_operations import WEIGHTED, Step
@@ -77,7 +77,7 @@ class _Run:
         for source in node.all_input_nodes:
             value = self.values[source]
             if isinstance(value, Activation):
-                self.findings.hold(value.atoms, "it gives the network's answer")
+                self.findings.hold(value.atoms, ANSWERS)
 
     def _result(self, node: Node) -> Any:
         name = operation(node).removeprefix("aten.")

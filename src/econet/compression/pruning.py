@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
-from econet.compression.channels import Channels, Findings, Held, settled
+from econet.compression.channels import ANSWERS, Channels, Held, settled
 from econet.compression.cut_proof import Proof, proven, zeroed
 from econet.compression.importance import Batch, scores
 from econet.compression.label_run import label_run
@@ -22,11 +22,9 @@ from econet.compression.tracing import traced
 from econet.compression.widths import Costs, Kept, chosen, stays
 from econet.errors import UserError
 from econet.models.as_built import architecture_as_built
-from econet.models.cuts import Cut, cut_network, tensors_of
+from econet.models.cuts import Cut, cut_network, ranges, tensors_of
 from econet.models.network import Network
 from econet.runs.choices import Importance
-
-ANSWERS = "it gives the network's answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +99,19 @@ def cut_copy(network: nn.Module, cut: Cut) -> nn.Module:
 
 def cut_for(channels: Channels, shapes: dict[str, tuple[int, ...]], kept: Kept) -> Cut:
     """The classes kept, told as the positions that stay of every tensor."""
-    keep: dict[str, tuple[tuple[int, ...] | None, ...]] = {}
+    keep: dict[str, list[str | None]] = {}
+    rows: dict[str, int] = {}
     for (name, axis), classes in channels.links.items():
         staying = stays(classes, kept)
         if not staying.all():
-            axes = list(keep.get(name) or (None,) * len(shapes[name]))
-            axes[axis] = tuple(np.flatnonzero(staying).tolist())
-            keep[name] = tuple(axes)
+            axes = keep.setdefault(name, [None] * len(shapes[name]))
+            axes[axis] = ranges(np.flatnonzero(staying).tolist())
+            if axis == 0:
+                rows[name] = int(staying.sum())
     groups = {
-        each.module: len(rows) // each.outputs_a_group
-        for each in channels.groupings
-        if (rows := (keep.get(each.weight) or (None,))[0]) is not None
+        each.module: rows[each.weight] // each.outputs_a_group for each in channels.groupings if each.weight in rows
     }
-    return Cut(keep=keep, groups=groups)
+    return Cut(keep={name: tuple(axes) for name, axes in keep.items()}, groups=groups)
 
 
 def _costs(network: nn.Module, channels: Channels) -> Costs:

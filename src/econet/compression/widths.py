@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from econet.compression.channels import Channels, Region
+from econet.compression.channels import ANSWERS, Channels, Region
 from econet.errors import UserError
 
 Kept = NDArray[np.bool_]
@@ -132,10 +132,13 @@ def _nearer(counts: list[int], plans: list[_Plan], miss: Miss) -> list[int]:
 
 
 def _too_much(channels: Channels, ratio: float, most: float) -> UserError:
-    answers = "it gives the network's answer"
-    held = [f"{each.layer} stays: {each.reason}" for each in channels.held if each.reason != answers]
+    because: dict[str, list[str]] = {}
+    for each in channels.held:
+        if each.reason != ANSWERS:
+            because.setdefault(each.reason, []).append(f"`{each.layer}`")
+    held = [f"; {', '.join(names)} cannot be cut: {reason}" for reason, names in because.items()]
     return UserError(
         f"--ratio {ratio:g} cannot be reached",
-        f"at most {max(0.0, most):.1%} of the MACs can go" + "".join(f"; {line}" for line in held),
+        f"at most {max(0.0, most):.1%} of the MACs can go{''.join(held)}",
         f"--ratio {np.floor(max(0.0, most) * 100) / 100:g} or less",
     )

@@ -80,6 +80,7 @@ def train(
         if begun and not resume:
             raise holds_a_run(folder)
         if begun:
+            _check_own(run)
             if not run.is_finished:
                 check_resumed(run.config.model, run.config.machine)
             check_same_data(run.config.data, dataset, folder)
@@ -93,7 +94,7 @@ def train(
             return run
         progress.note(describe(run.config))
         tell_set_aside(dataset, run.folder, progress.note)
-        fit(run, network, seen_by(dataset, run.config.architecture), _teacher(run), progress, checkpoint_seconds)
+        fit(run, network, seen_by(dataset, run.config.architecture), teacher_of(run), progress, checkpoint_seconds)
     return run
 
 
@@ -130,33 +131,56 @@ def _begin(
     if options.start is not None:
         fresh = start_from(network, open_run(options.start), dataset.classes)
         progress.note(f"starting from {options.start}" + (f", new: {', '.join(fresh)}" if fresh else ""))
-    data = data_config(dataset)
-    teacher = teacher_for(data, open_run(options.teacher)) if options.teacher is not None else None
-    choices = _measured(network, teacher, dataset, training, options)
-    rate = max(choices.measured_images_per_s.values(), default=None)
-    config = RunConfig(
-        created=provenance.now(),
-        command=provenance.command(),
-        econet=__version__,
-        python=platform.python_version(),
-        torch=str(torch.__version__),
-        git_commit=provenance.git_commit(),
-        parent=None,
-        data=data,
-        model=name,
-        architecture=architecture,
-        training=training,
-        plan=planned(training, len(dataset.train), len(dataset.validation), rate),
-        machine=choices,
-        seed=options.seed,
-        warnings=dataset.warnings,
-    )
+    teacher = teacher_for(data_config(dataset), open_run(options.teacher)) if options.teacher is not None else None
+    choices = measured(network, teacher, dataset, training, options)
+    config = configured(training, choices, dataset, name, architecture, options.seed)
     if parallel.rank() == 0:
         if dataset.listing:
             write_listing(run.folder / LISTING, dataset)
         run.write_config(config)
     parallel.wait_for_all()
     return network
+
+
+def configured(
+    training: TrainingConfig,
+    choices: MachineChoices,
+    dataset: Dataset,
+    model: str,
+    architecture: dict[str, Any],
+    seed: int,
+    *,
+    parent: str | None = None,
+) -> RunConfig:
+    """A new run's `config.json`: what was resolved and chosen, the plan that follows, and where it comes from."""
+    rate = max(choices.measured_images_per_s.values(), default=None)
+    return RunConfig(
+        created=provenance.now(),
+        command=provenance.command(),
+        econet=__version__,
+        python=platform.python_version(),
+        torch=str(torch.__version__),
+        git_commit=provenance.git_commit(),
+        parent=parent,
+        data=data_config(dataset),
+        model=model,
+        architecture=architecture,
+        training=training,
+        plan=planned(training, len(dataset.train), len(dataset.validation), rate),
+        machine=choices,
+        seed=seed,
+        warnings=dataset.warnings,
+    )
+
+
+def _check_own(run: Run) -> None:
+    """Raises UserError for a run that another command made from its parent and has not finished."""
+    if run.config.parent is not None and not run.is_finished:
+        raise UserError(
+            f"{run.folder} was not begun by `econet train`",
+            f"it was made from {run.config.parent}",
+            run.resume_command,
+        )
 
 
 def resolved(options: TrainOptions, model: str, train_images: int, folder: Path) -> TrainingConfig:
@@ -229,7 +253,7 @@ def _first(asked: float | None, usual: float) -> float:
     return usual if asked is None else asked
 
 
-def _measured(
+def measured(
     network: nn.Module,
     teacher: nn.Module | None,
     dataset: Dataset,
@@ -294,24 +318,28 @@ def _resumed_network(run: Run, dataset: Dataset, module: nn.Module | None) -> nn
         return network
     parent = open_run(run.folder / training.from_weights)
     if parent.is_finished and sha256_of(parent.weights_path) != training.from_weights_sha256:
-        raise _changed("run to start from", parent)
+        raise changed("run to start from", parent)
     start_from(network, parent, run.config.data.classes)
     return network
 
 
-def _teacher(student: Run) -> nn.Module | None:
-    """The recorded teacher. Raises UserError where its weights are no longer those the run began with."""
+def teacher_of(student: Run, module: nn.Module | None = None) -> nn.Module | None:
+    """The recorded teacher; `module` where that was handed over as an object.
+
+    Raises UserError where its weights are no longer those the run began with.
+    """
     config = student.config
     recorded = config.training.teacher
     if recorded is None:
         return None
     run = open_run(student.folder / recorded.run)
     if run.is_finished and sha256_of(run.weights_path) != recorded.weights_sha256:
-        raise _changed("teacher", run)
-    return teacher_for(config.data, run)
+        raise changed("teacher", run)
+    return teacher_for(config.data, run, module)
 
 
-def _changed(role: str, run: Run) -> UserError:
+def changed(role: str, run: Run) -> UserError:
+    """The error for a run whose weights are no longer those that another one began with."""
     return UserError(
         f"the {role} in {run.folder} changed",
         "its weights are not those this run began with",

@@ -4,7 +4,7 @@ A network of the catalog needs none: its new widths stand in its architecture. A
 makes, cut again as recorded.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -26,13 +26,37 @@ _NORMS = (
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What stays: `keep` names every tensor that shrinks, one entry an axis, ascending positions or None for all.
+    """What stays: `keep` names every tensor that shrinks, one entry an axis, its positions or None for all.
 
-    `groups` names the grouped convolutions that lose whole groups, and how many they keep.
+    Positions read as in "0-15,18,20-31". `groups` names the grouped convolutions that lose whole groups, and how many
+    they keep.
     """
 
-    keep: dict[str, tuple[tuple[int, ...] | None, ...]]
+    keep: dict[str, tuple[str | None, ...]]
     groups: dict[str, int] = {}
+
+
+def ranges(positions: Sequence[int]) -> str:
+    """Ascending positions as text: "0-15,18,20-31"."""
+    parts: list[list[int]] = []
+    for position in positions:
+        if parts and position == parts[-1][1] + 1:
+            parts[-1][1] = position
+        else:
+            parts.append([position, position])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
+
+
+def positions(text: str) -> list[int]:
+    """The positions of such a text. Raises ValueError where it is none, or not ascending."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        begin, end = int(first), int(last or first)
+        if end < begin or (found and begin <= found[-1]):
+            raise ValueError(f"{text!r} does not ascend at {part!r}")
+        found.extend(range(begin, end + 1))
+    return found
 
 
 def cuts_from_data(data: object) -> tuple[Cut, ...]:
@@ -49,13 +73,12 @@ def cut_network(network: nn.Module, cut: Cut) -> None:
     Raises UserError, with nothing changed, where the cut does not fit the network.
     """
     tensors = tensors_of(network)
-    for name, axes in cut.keep.items():
-        _check(name, axes, tensors.get(name))
+    kept = {name: _checked(name, axes, tensors.get(name)) for name, axes in cut.keep.items()}
     modules = dict(network.named_modules(remove_duplicate=False))
     for name in cut.groups:
         if not isinstance(modules.get(name), (*_CONVOLUTIONS, *_TRANSPOSED)):
             raise _unfit(f"`{name}` is no convolution of this network")
-    smaller = {id(tensors[name]): _selected(tensors[name], axes) for name, axes in cut.keep.items()}
+    smaller = {id(tensors[name]): _selected(tensors[name], axes) for name, axes in kept.items()}
     for module in network.modules():
         for slots in (module._parameters, module._buffers):  # pyright: ignore[reportPrivateUsage]
             for name, value in slots.items():
@@ -71,7 +94,7 @@ def shapes_after(shapes: Mapping[str, list[int]], cuts: tuple[Cut, ...]) -> dict
     for cut in cuts:
         for name in cut.keep.keys() & result.keys():
             pairs = zip(result[name], cut.keep[name], strict=True)
-            result[name] = [size if kept is None else len(kept) for size, kept in pairs]
+            result[name] = [size if text is None else len(positions(text)) for size, text in pairs]
     return result
 
 
@@ -82,20 +105,23 @@ def tensors_of(network: nn.Module) -> dict[str, Tensor]:
     )
 
 
-def _check(name: str, axes: tuple[tuple[int, ...] | None, ...], tensor: Tensor | None) -> None:
+def _checked(name: str, axes: tuple[str | None, ...], tensor: Tensor | None) -> list[list[int] | None]:
+    """What is kept of `tensor` along each axis. Raises UserError where that does not fit it."""
     if tensor is None:
         raise _unfit(f"the network has no `{name}`")
     if len(axes) != tensor.ndim:
         raise _unfit(f"`{name}` has {tensor.ndim} axes, the cut speaks of {len(axes)}")
-    for axis, kept in enumerate(axes):
-        if kept is None:
-            continue
-        ascending = all(a < b for a, b in zip(kept, kept[1:], strict=False))
-        if not kept or not ascending or kept[0] < 0 or kept[-1] >= tensor.shape[axis]:
-            raise _unfit(f"what is kept of `{name}` along axis {axis} does not fit its {tensor.shape[axis]} positions")
+    try:
+        kept = [None if text is None else positions(text) for text in axes]
+    except ValueError as error:
+        raise _unfit(f"what is kept of `{name}` cannot be read: {error}") from error
+    for axis, (size, held) in enumerate(zip(tensor.shape, kept, strict=True)):
+        if held is not None and (held[0] < 0 or held[-1] >= size):
+            raise _unfit(f"what is kept of `{name}` along axis {axis} does not fit its {size} positions")
+    return kept
 
 
-def _selected(tensor: Tensor, axes: tuple[tuple[int, ...] | None, ...]) -> Tensor:
+def _selected(tensor: Tensor, axes: list[list[int] | None]) -> Tensor:
     result = tensor.detach()
     for axis, kept in enumerate(axes):
         if kept is not None:
