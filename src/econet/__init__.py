@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from econet.deployment.predictor import Predictor
     from econet.jobs.python import compare, evaluate, export, load_data, prune, train
 
-__all__ = ["Predictor", "UserError", "__version__", "compare", "evaluate", "export", "load_data", "models", "prune", "train"]
+__all__ = [
+    "Predictor",
+    "UserError",
+    "__version__",
+    "compare",
+    "evaluate",
+    "export",
+    "load_data",
+    "models",
+    "prune",
+    "train",
+]
 
 _WHERE = {
     "Predictor": "econet.deployment.predictor",

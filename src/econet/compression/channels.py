@@ -53,7 +53,7 @@ class Producer:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Multiply-accumulates: every weight of `weight` is used `places` times an image. Without a weight: just so many."""
+    """Multiply-accumulates: every value of `weight` is used `places` times an image; without a weight so many."""
 
     weight: str | None
     places: int

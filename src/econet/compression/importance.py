@@ -35,39 +35,35 @@ def scores(kind: Importance, network: nn.Module, channels: Channels, batches: It
     tensors = {name: value.detach().double() for name, value in network.named_parameters(remove_duplicate=False)}
     sizes = {name: value.square() for name, value in tensors.items()}
     if kind == "magnitude":
-        return _by_layer(channels, _summed(channels, sizes, _WEIGHTS, root=True))
+        return _by_layer(channels, _summed(channels, sizes, _WEIGHTS), root=True)
     if kind == "taylor":
         slopes = _slopes(network, batches)
-        return _by_layer(channels, _summed(channels, slopes, frozenset(Role), root=False))
-    gammas = _summed(channels, sizes, frozenset({Role.SCALE}), root=True)
+        return _by_layer(channels, _summed(channels, slopes, frozenset(Role)), root=False)
+    gammas = _summed(channels, sizes, frozenset({Role.SCALE}))
     if not gammas:
         raise UserError(
             "--importance norm-scale needs batch norm",
             f"{type(network).__name__} has no batch norm whose channels could be cut",
             "--importance magnitude or --importance taylor",
         )
-    by_norm, by_size = _by_layer(channels, gammas), _by_layer(channels, _summed(channels, sizes, _WEIGHTS, root=True))
+    by_norm = _by_layer(channels, gammas, root=True)
+    by_size = _by_layer(channels, _summed(channels, sizes, _WEIGHTS), root=True)
     normed = np.isin(np.arange(channels.count), np.concatenate([channels.links[key] for key in gammas]))
     return np.where(normed, by_norm, by_size)
 
 
-def _summed(
-    channels: Channels, values: Mapping[str, Tensor], roles: frozenset[Role], *, root: bool
-) -> dict[LinkKey, Scores]:
-    """The sum of `values` at every position of every linked axis in one of `roles`; or its root."""
+def _summed(channels: Channels, values: Mapping[str, Tensor], roles: frozenset[Role]) -> dict[LinkKey, Scores]:
+    """The sum of `values` at every position of every linked axis in one of `roles`."""
     found: dict[LinkKey, Scores] = {}
-    for (name, axis), _ in channels.links.items():
-        if name not in values or not channels.roles[name, axis] & roles:
-            continue
-        value = values[name]
-        others = [each for each in range(value.ndim) if each != axis]
-        sums = (value.sum(others) if others else value).cpu().numpy()
-        found[name, axis] = np.sqrt(sums) if root else sums
+    for name, axis in channels.links:
+        if name in values and channels.roles[name, axis] & roles:
+            others = [each for each in range(values[name].ndim) if each != axis]
+            found[name, axis] = (values[name].sum(others) if others else values[name]).cpu().numpy()
     return found
 
 
-def _by_layer(channels: Channels, sums: dict[LinkKey, Scores]) -> Scores:
-    """The mean over the tensors a class has part in of its share there; 1 is a layer's mean."""
+def _by_layer(channels: Channels, sums: dict[LinkKey, Scores], *, root: bool) -> Scores:
+    """A class's share of the sum (or its `root`) in each tensor it has part in, averaged; 1 is a layer's mean."""
     total, count = np.zeros(channels.count), np.zeros(channels.count)
     for key, values in sums.items():
         classes = channels.links[key]
@@ -75,8 +71,8 @@ def _by_layer(channels: Channels, sums: dict[LinkKey, Scores]) -> Scores:
         if not inside.any():
             continue
         each = np.bincount(classes[inside], values[inside], channels.count)
-        many = np.bincount(classes[inside], minlength=channels.count)
-        present = many > 0
+        each = np.sqrt(each) if root else each
+        present = np.bincount(classes[inside], minlength=channels.count) > 0
         mean = each[present].mean()
         total[present] += each[present] / mean if mean > 0 else 1.0
         count[present] += 1
@@ -86,7 +82,10 @@ def _by_layer(channels: Channels, sums: dict[LinkKey, Scores]) -> Scores:
 def _slopes(network: nn.Module, batches: Iterable[Batch]) -> dict[str, Tensor]:
     """|weight * gradient| of the cross entropy, summed over `batches`; frozen weights have gradients here too."""
     learner = copy.deepcopy(network).eval().requires_grad_(True)
-    found = {name: torch.zeros_like(value, dtype=torch.float64) for name, value in learner.named_parameters(remove_duplicate=False)}
+    found = {
+        name: torch.zeros_like(value, dtype=torch.float64)
+        for name, value in learner.named_parameters(remove_duplicate=False)
+    }
     for images, labels in batches:
         learner.zero_grad()
         F.cross_entropy(learner(images), labels).backward()

@@ -12,37 +12,12 @@ import torch
 from torch import Tensor
 from torch.fx import Node
 
-from econet.compression.channels import ANSWERS, HELD, Findings, Role
+from econet.compression.channels import ANSWERS, HELD, Findings
+from econet.compression.known_operations import CONSTANTS, MEANS, MOVES, POINTWISE, POOLS, SAME
 from econet.compression.labels import Activation, Plain, Value, Weights, gathered, weights_named
+from econet.compression.pointwise_operations import pointwise
 from econet.compression.tracing import Trace, operation, place_of, shape_of
 from econet.compression.weighted_operations import WEIGHTED, Step
-
-# What gives every value of its result from one value of its input, wherever that was.
-_MOVES = """view reshape _unsafe_view _reshape_alias flatten unflatten permute transpose t movedim squeeze unsqueeze expand
-expand_as repeat tile roll flip slice select narrow split split_with_sizes chunk unbind unsafe_split unsafe_chunk cat
-stack contiguous clone alias detach lift_fresh lift_fresh_copy slice_scatter select_scatter pixel_shuffle
-pixel_unshuffle channel_shuffle _to_copy to copy dropout feature_dropout alpha_dropout native_dropout view_as type_as"""
-_SAME = """clone contiguous alias detach lift_fresh lift_fresh_copy _to_copy to type_as dropout feature_dropout
-alpha_dropout native_dropout"""
-# What looks at height and width alone: (operation, how many of the last axes it may mix).
-_POOLS = {
-    f"{kind}{sides}d": sides
-    for kind in ("max_pool", "avg_pool", "adaptive_avg_pool", "adaptive_max_pool", "_adaptive_avg_pool", "lp_pool")
-    for sides in (1, 2, 3)
-} | {
-    "max_pool2d_with_indices": 2,
-    "upsample_nearest2d": 2,
-    "upsample_bilinear2d": 2,
-    "upsample_bicubic2d": 2,
-    "_upsample_bilinear2d_aa": 2,
-    "upsample_nearest1d": 1,
-    "upsample_linear1d": 1,
-}
-_MEANS = ("mean", "sum", "amax", "amin")
-# Value by value, though torch does not tag it so.
-_POINTWISE = ("hardswish", "hardsigmoid", "hardtanh", "relu6", "celu", "selu", "leaky_relu", "elu", "mish", "softplus")
-_ADDS, _TIMES = ("add", "sub", "rsub"), ("mul", "div")
-_CONSTANTS = {"zeros": 0.0, "ones": 1.0, "zeros_like": 0.0, "ones_like": 1.0, "new_zeros": 0.0, "new_ones": 1.0}
 
 
 def label_run(trace: Trace) -> Findings:
@@ -66,11 +41,11 @@ class _Run:
                     self.values[node] = self._result(node)
 
     def _input(self, node: Node) -> Value:
-        shape = shape_of(node) or ()
+        shape = shape_of(node) or (1,)
         if node.name in self.trace.tensors:
             return weights_named(self.trace.tensors[node.name], shape)
         if node.name == self.trace.images:
-            return Activation(shape, 1, np.full(shape[1], HELD))
+            return _held(shape)
         return Plain(shape)
 
     def _hold_outputs(self, node: Node) -> None:
@@ -101,10 +76,10 @@ class _Run:
             return lambda node, name, arguments: WEIGHTED[name](Step(node, self.findings), arguments)
         for known, handler in (
             (name == "pad" or name.endswith("_pad_nd"), self._padded),
-            (name in _MOVES.split(), self._moved),
-            (name in _POOLS, self._pooled),
-            (name in _MEANS, self._mean),
-            (name in _POINTWISE or torch.Tag.pointwise in tags, self._pointwise),
+            (name in MOVES, self._moved),
+            (name in POOLS, self._pooled),
+            (name in MEANS, self._mean),
+            (name in POINTWISE or torch.Tag.pointwise in tags, self._value_by_value),
         ):
             if known:
                 return handler
@@ -123,17 +98,19 @@ class _Run:
     def _constant(self, node: Node, name: str, arguments: list[Any], named: dict[str, Any]) -> Any:
         """What is computed from weights and constants alone."""
         weights = [value for value in _flat([*arguments, *named.values()]) if isinstance(value, Weights)]
-        if len(weights) == 1 and name in _SAME.split():
+        if len(weights) == 1 and name in SAME:
             return weights[0]
-        if len(weights) == 1 and name in _MOVES.split():
+        if len(weights) == 1 and name in MOVES:
             moved = _moving(node, [_as_places(each) for each in arguments], named)
-            return tuple(weights[0].moved(each) for each in moved) if isinstance(moved, tuple) else weights[0].moved(moved)
+            return (
+                tuple(weights[0].moved(each) for each in moved) if isinstance(moved, tuple) else weights[0].moved(moved)
+            )
         shape = shape_of(node)
         if len(weights) == 1 and torch.Tag.pointwise in getattr(node.target, "tags", ()) and shape is not None:
             only = weights[0]
             if shape == tuple(only.places.shape) and not any(isinstance(each, Plain) for each in _flat(arguments)):
                 return Weights(only.name, only.shape, only.places, whole=False, computed=True)
-        number = _CONSTANTS.get(name)
+        number = CONSTANTS.get(name)
         if name in ("full", "full_like", "new_full") and isinstance(arguments[1], int | float):
             number = float(arguments[1])
         outputs = node.meta.get("val")
@@ -153,7 +130,7 @@ class _Run:
     def _moved(self, node: Node, name: str, arguments: list[Any]) -> Any:
         """Run the very operation on the labels. Equal parts stay equal: their channels are tied place by place."""
         first = next(value for value in _flat(arguments) if isinstance(value, Activation))
-        if name in _SAME.split():
+        if name in SAME:
             return (first, Plain(first.shape)) if isinstance(node.meta.get("val"), tuple) else first
         self._tie_parts(node, name, first, arguments)
         labels = [_as_labels(each) for each in arguments]
@@ -207,13 +184,16 @@ class _Run:
 
     def _pooled(self, node: Node, name: str, arguments: list[Any]) -> Any:
         value = arguments[0]
-        if not isinstance(value, Activation) or value.axis >= len(value.shape) - _POOLS[name]:
+        if not isinstance(value, Activation) or value.axis >= len(value.shape) - POOLS[name]:
             return None
         outputs = node.meta.get("val")
         if isinstance(outputs, (list, tuple)):
             shapes = [tuple(each.shape) for each in cast("Sequence[Tensor]", outputs)]
             return tuple(Activation(shape, value.axis, value.atoms, value.nonzero) for shape in shapes)
         return Activation(shape_of(node) or (), value.axis, value.atoms, value.nonzero)
+
+    def _value_by_value(self, node: Node, name: str, arguments: list[Any]) -> Any:
+        return pointwise(Step(node, self.findings), name, arguments)
 
     def _mean(self, node: Node, name: str, arguments: list[Any]) -> Any:
         """A mean over places keeps channels; one over channels mixes them."""
@@ -228,89 +208,6 @@ class _Run:
         kept = len(shape) == len(value.shape)
         axis = value.axis if kept else value.axis - sum(each < value.axis for each in axes)
         return Activation(shape, axis, value.atoms, value.nonzero)
-
-    def _pointwise(self, node: Node, name: str, arguments: list[Any]) -> Any:
-        """Value by value: channels at the same place belong together, and so do weights that stand there."""
-        shape, where = shape_of(node), place_of(node)
-        tensors = [each for each in arguments if isinstance(each, (Activation, Weights, Plain))]
-        active = [each for each in tensors if isinstance(each, Activation)]
-        if shape is None:
-            return None
-        axis = _common_axis(active, shape)
-        if axis is None:
-            return None
-        atoms = np.full(shape[axis], HELD)
-        wide = [each for each in active if _size_at(each.shape, axis, shape) == shape[axis]]
-        atoms = wide[0].atoms.copy()
-        for other in active:
-            if _size_at(other.shape, axis, shape) != shape[axis]:
-                self.findings.hold(other.atoms, f"it is spread over all channels: {where}")
-            else:
-                self.findings.unite(atoms, other.atoms, where)
-        atoms[np.any([each.atoms == HELD for each in wide], axis=0)] = HELD
-        role = Role.SHIFT if name in _ADDS else Role.FACTOR
-        shifts = [
-            each for each in tensors if isinstance(each, Weights) and self._linked(each, axis, shape, atoms, role, where)
-        ]
-        for each in tensors:
-            if isinstance(each, Plain) and each.number is None and _size_at(each.shape, axis, shape) > 1:
-                self.findings.hold(atoms, f"a tensor that is neither parameter nor buffer meets it: {where}")
-        nonzero = _nonzero(node, name, arguments, shifts if name in _ADDS else [], where)
-        return Activation(shape, axis, atoms, nonzero)
-
-    def _linked(
-        self, weights: Weights, axis: int, shape: tuple[int, ...], atoms: Any, role: Role, where: str
-    ) -> bool:
-        """Tie weights to the channels they stand at; whether they are as 0 as the channel once it is zeroed."""
-        own = axis - (len(shape) - weights.places.ndim)
-        if own < 0 or weights.places.shape[own] == 1:
-            return False
-        found = weights.axis_of(own)
-        if found is None:
-            self.findings.hold(atoms, f"`{weights.name}` meets it rearranged: {where}")
-            return False
-        self.findings.link(weights.name, found, atoms, role, where)
-        return not weights.computed
-
-
-def _common_axis(active: Sequence[Activation], shape: tuple[int, ...]) -> int | None:
-    """The axis of the result along which all that is combined has its channels; None where they disagree."""
-    axes = {each.axis + len(shape) - len(each.shape) for each in active if len(each.atoms) > 1}
-    if not axes:
-        axes = {active[0].axis + len(shape) - len(active[0].shape)}
-    axis = axes.pop()
-    wide = any(_size_at(each.shape, axis, shape) == shape[axis] for each in active)
-    return axis if not axes and wide else None
-
-
-def _size_at(own: tuple[int, ...], axis: int, shape: tuple[int, ...]) -> int:
-    """How wide a tensor of shape `own`, broadcast to `shape`, is along its `axis`."""
-    mine = axis - (len(shape) - len(own))
-    return own[mine] if mine >= 0 else 1
-
-
-def _nonzero(node: Node, name: str, arguments: list[Any], shifts: list[Weights], where: str) -> str | None:
-    """Where channels that were 0 stop being so. The operation itself is asked: 0 for what is 0, nan for the unknown."""
-    if name in _TIMES:
-        factors = arguments[:1] if name == "div" else arguments
-        if any(isinstance(each, Activation) and each.nonzero is None for each in factors):
-            return None
-
-    def number(value: Any) -> Any:
-        if isinstance(value, Activation):
-            return torch.zeros(1) if value.nonzero is None else torch.full((1,), torch.nan)
-        if isinstance(value, Weights):
-            return torch.zeros(1) if any(value is each for each in shifts) else torch.full((1,), torch.nan)
-        if isinstance(value, Plain):
-            return torch.full((1,), torch.nan if value.number is None else value.number)
-        return value
-
-    earlier = next((each.nonzero for each in arguments if isinstance(each, Activation) and each.nonzero), None)
-    try:
-        result = cast("Callable[..., Any]", node.target)(*(number(each) for each in arguments), **node.kwargs)
-    except (RuntimeError, TypeError):
-        return earlier or where
-    return None if bool((result == 0).all()) else earlier or where
 
 
 def _moving(node: Node, arguments: list[Any], named: dict[str, Any]) -> Any:

@@ -11,7 +11,10 @@ from econet.compression.tracing import own_line
 
 # What gives its data another arrangement, as torch names it to whoever overrides functions.
 _ARRANGING = frozenset(
-    "view reshape split split_with_sizes chunk __getitem__ narrow unflatten flatten pad expand repeat tile".split()
+    (
+        *("view", "reshape", "flatten", "unflatten", "expand", "repeat", "tile", "pad"),
+        *("split", "split_with_sizes", "chunk", "narrow", "__getitem__"),
+    )
 )
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -33,7 +36,7 @@ class _Recorder(TorchFunctionMode):
 
 
 def stubborn_line(network: nn.Module, cut: nn.Module, images: Tensor) -> str:
-    """The line that gives as much as before although it reads less, or where the cut network fails; empty if unknown."""
+    """The line that gives as much as before although it reads less, or that fails in the cut network; or nothing."""
     before, _ = _recorded(network, images)
     after, failed_at = _recorded(cut, images)
     for old, new in zip(before, after, strict=False):

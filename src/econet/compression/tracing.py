@@ -53,7 +53,7 @@ def traced(network: nn.Module, sample: Tensor) -> Trace:
         nodes=tuple(program.graph.nodes),
         tensors=tensors,
         parameters=frozenset(signature.inputs_to_parameters.values()),
-        images=signature.user_inputs[0],  # pyright: ignore[reportArgumentType]
+        images=str(next(iter(signature.user_inputs))),
     )
 
 

@@ -45,7 +45,7 @@ class Step:
         return atoms
 
     def read(self, value: Activation, axis: int) -> Atoms | None:
-        """The channels along `axis`, about to be read; one that a cut would change from something to nothing is held."""
+        """The channels along `axis`, about to be read; one that would be something even at rest is held."""
         atoms = value.along(axis)
         if atoms is not None and value.nonzero:
             self.findings.hold(atoms, f"a removed channel would leave a constant behind at {value.nonzero}")
@@ -198,7 +198,9 @@ def _parametric_relu(step: Step, arguments: list[Any]) -> Any:
         return None
     if slopes.places.numel() > 1:
         atoms = value.along(1)
-        if atoms is None or not step.link(slopes, max(0, slopes.places.ndim - len(value.shape) + 1), atoms, Role.FACTOR):
+        if atoms is None or not step.link(
+            slopes, max(0, slopes.places.ndim - len(value.shape) + 1), atoms, Role.FACTOR
+        ):
             return None
     return Activation(step.shape, value.axis, value.atoms, value.nonzero)
 

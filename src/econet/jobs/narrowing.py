@@ -131,7 +131,9 @@ def _record(
     before = known or Sizes(macs=pruned.macs[0], parameters=pruned.parameters[0], bytes=size)
     content = {name: value.detach().contiguous() for name, value in pruned.network.state_dict().items()}
     after = Sizes(macs=pruned.macs[1], parameters=pruned.parameters[1], bytes=len(save(content)))
-    origin = before if step.number == 1 else step.parent.pruning.origin_sizes
+    earlier = None if step.number == 1 else step.parent.pruning
+    origin = before if earlier is None else earlier.origin_sizes
+    first = {} if earlier is None else {each.layer: each.before for each in earlier.layers}
     return Pruning(
         parent=provenance.relative_to(step.parent.folder, step.run.folder),
         parent_weights_sha256=step.parent.finished.weights_sha256,
@@ -149,7 +151,10 @@ def _record(
             parameters=1 - after.parameters / origin.parameters,
             bytes=1 - after.bytes / origin.bytes,
         ),
-        layers=tuple(LayerWidth(layer=each.layer, before=each.before, after=each.after) for each in pruned.widths),
+        layers=tuple(
+            LayerWidth(layer=each.layer, before=first.get(each.layer, each.before), after=each.after)
+            for each in pruned.widths
+        ),
         held=tuple(
             HeldLayer(layer=each.layer, channels=each.channels, of=each.of, reason=each.reason) for each in pruned.held
         ),

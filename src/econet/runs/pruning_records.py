@@ -21,7 +21,7 @@ class Shares(Record, frozen=True, kw_only=True):
 
 
 class LayerWidth(Record, frozen=True, kw_only=True):
-    """The channels of one layer before and after."""
+    """The channels of one layer in the origin and now."""
 
     layer: str
     before: int
