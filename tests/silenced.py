@@ -29,7 +29,7 @@ def silenced(network: nn.Module, keep: Mapping[str, tuple], also: Mapping[str, i
                 last = module.bias.ndim - 1
                 _silence(module.bias, last, shrunk.get(id(module.bias)))
         for name, axis in (also or {}).items():
-            _silence(tensors[name], axis, keep[name])
+            _silence(tensors[name], axis, keep.get(name))
     return whole
 
 

@@ -194,6 +194,23 @@ def test_channels_that_look_at_their_neighbours_all_leave_together_or_stay(prune
     assert widths(result)["stem.0"] == (32, 32)
 
 
+class Insisting(Plain):
+    """Float32 inside, whatever comes in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Conv2d(32, 32, 1)
+
+    def middle(self, x):
+        return self.body(x.float())
+
+
+def test_a_network_that_insists_on_float32_is_proven_in_float32(photos):
+    result = prune_channels(lively(Insisting()), photos, removed_fraction=0.5)
+    assert result.proof.number_type == "float32"
+    assert 0 < result.proof.difference < 1e-5
+
+
 class Softly(nn.Module):
     """A linear network without maps, and a softmax over channels in it."""
 

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
 from econet.compression.importance import Batch
 from econet.compression.lrn_removal import has_lrn, lrn_factors, without_lrn
@@ -69,13 +70,11 @@ def narrowed(
         _check_lrn(step, options)
         factors = lrn_factors(network, _sample(images, LRN_IMAGES, seed)[0])
         network = without_lrn(network, factors)
-    before = _sizes_of(step.parent)
-    fraction = _fraction(step, options)
     batches = _batches(images, seed) if options.importance == "taylor" else iter(())
     pruned = prune_channels(
         network,
         _sample(images, PROOF_IMAGES, seed)[0],
-        removed_fraction=fraction,
+        removed_fraction=_fraction(step, options),
         importance=options.importance,
         batches=batches,
     )
@@ -84,7 +83,7 @@ def narrowed(
         architecture = to_data(pruned.network.architecture)
     else:
         architecture = {**recorded, "cuts": [*recorded.get("cuts", ()), msgspec.to_builtins(pruned.cut)]}
-    return pruned.network, architecture, _record(step, options, pruned, before, factors)
+    return pruned.network, architecture, _record(step, options, pruned, factors)
 
 
 def narrowed_again(step: Step, record: Pruning, module: nn.Module | None) -> nn.Module:
@@ -119,16 +118,9 @@ def _fraction(step: Step, options: PruneOptions) -> float:
     return max(0.0, 1 - (1 - step.target(options)) * earlier.origin_sizes.macs / earlier.after.macs)
 
 
-def _sizes_of(run: Run) -> Sizes | None:
-    """What a pruned run weighs by its own record; None for one that was not pruned."""
-    return run.pruning.after if run.pruning_path.exists() else None
-
-
-def _record(
-    step: Step, options: PruneOptions, pruned: Pruned, known: Sizes | None, factors: tuple[float, ...] | None
-) -> Pruning:
-    size = step.parent.weights_path.stat().st_size
-    before = known or Sizes(macs=pruned.macs[0], parameters=pruned.parameters[0], bytes=size)
+def _record(step: Step, options: PruneOptions, pruned: Pruned, factors: tuple[float, ...] | None) -> Pruning:
+    size, proof = step.parent.weights_path.stat().st_size, pruned.proof
+    before = Sizes(macs=pruned.macs[0], parameters=pruned.parameters[0], bytes=size)
     content = {name: value.detach().contiguous() for name, value in pruned.network.state_dict().items()}
     after = Sizes(macs=pruned.macs[1], parameters=pruned.parameters[1], bytes=len(save(content)))
     earlier = None if step.number == 1 else step.parent.pruning
@@ -146,11 +138,7 @@ def _record(
         before=before,
         after=after,
         origin_sizes=origin,
-        removed=Shares(
-            macs=1 - after.macs / origin.macs,
-            parameters=1 - after.parameters / origin.parameters,
-            bytes=1 - after.bytes / origin.bytes,
-        ),
+        removed=_shares(origin, after),
         layers=tuple(
             LayerWidth(layer=each.layer, before=first.get(each.layer, each.before), after=each.after)
             for each in pruned.widths
@@ -158,14 +146,18 @@ def _record(
         held=tuple(
             HeldLayer(layer=each.layer, channels=each.channels, of=each.of, reason=each.reason) for each in pruned.held
         ),
-        proof=CutProof(
-            max_difference=pruned.proof.difference,
-            images=pruned.proof.images,
-            number_type=pruned.proof.number_type,
-        ),
+        proof=CutProof(max_difference=proof.difference, images=proof.images, number_type=proof.number_type),
         keep=pruned.cut.keep,
         groups=pruned.cut.groups,
         lrn_factors=factors,
+    )
+
+
+def _shares(whole: Sizes, rest: Sizes) -> Shares:
+    return Shares(
+        macs=1 - rest.macs / whole.macs,
+        parameters=1 - rest.parameters / whole.parameters,
+        bytes=1 - rest.bytes / whole.bytes,
     )
 
 
@@ -175,7 +167,7 @@ def _sample(dataset: Dataset, count: int, seed: int) -> Batch:
     return _images(dataset, rng.choice(len(dataset.train), min(count, len(dataset.train)), replace=False))
 
 
-def _images(dataset: Dataset, rows: Any) -> tuple[Tensor, Tensor]:
+def _images(dataset: Dataset, rows: NDArray[np.int64]) -> Batch:
     pixels = torch.from_numpy(np.ascontiguousarray(dataset.train.pixels[rows]))
     augmenter = Augmenter(pixels, dataset.preprocess, "none", torch.device("cpu"))
     images = augmenter.plain(torch.arange(len(pixels))).contiguous(memory_format=torch.contiguous_format)

@@ -36,5 +36,7 @@ def _as_built(module: nn.Module, layer: AnyLayer) -> AnyLayer:
             return changed(layer, channels=module.weight.shape[2])
         case DenseLayer():
             return changed(layer, channels=module.linear.out_features)
+        case _ if any(True for _ in module.parameters()):
+            raise TypeError(f"nobody reads the widths of a {type(module).__name__} back")
         case _:
             return layer
