@@ -47,7 +47,7 @@ def test_the_screen_shows_widths_shares_proof_and_accuracy(econet, trained_folde
         (("--ratio", "1"), "--ratio 1 is out of range"),
         (("--ratio", "-0.5"), "--ratio -0.5 is out of range"),
         (("--ratio", "half"), "wrong value for '--ratio'"),
-        ((), "'--ratio' is missing"),
+        ((), "R is missing"),
         (("--ratio", "0.5", "--importance", "size"), "unknown importance 'size'"),
         (("--ratio", "0.5", "--iterations", "0"), "--iterations 0 is out of range"),
         (("--ratio", "0.5", "--epochs", "-1"), "--epochs -1 is out of range"),

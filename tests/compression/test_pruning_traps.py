@@ -73,7 +73,7 @@ def test_a_channel_shuffle_with_numbers_typed_in_stays_whole_and_is_named(pruned
     assert "x.view(-1, 2, 32, 16, 16)" in reasons(result)["grouped.0"]
 
 
-@pytest.mark.parametrize("way", ["chunk", "split", "slice"])
+@pytest.mark.parametrize("way", ["chunk", *(pytest.param(way, marks=pytest.mark.slow) for way in ("split", "slice"))])
 def test_units_of_shufflenet_are_cut_however_they_halve_their_channels(pruned, way):
     result = pruned(AWKWARD[f"shuffle units, {way}"], 0.7)
     assert result.held == ()
@@ -81,7 +81,13 @@ def test_units_of_shufflenet_are_cut_however_they_halve_their_channels(pruned, w
     assert widths(result)["branches.0.2.0"][1] < 16
 
 
-@pytest.mark.parametrize(("way", "line"), [("typed split", "x.split(16, dim=1)"), ("typed slice", "x[:, :16]")])
+@pytest.mark.parametrize(
+    ("way", "line"),
+    [
+        ("typed split", "x.split(16, dim=1)"),
+        pytest.param("typed slice", "x[:, :16]", marks=pytest.mark.slow),
+    ],
+)
 def test_units_of_shufflenet_with_a_typed_half_lose_inner_channels_alone(pruned, way, line):
     result = pruned(AWKWARD[f"shuffle units, {way}"], 0.5)
     assert widths(result)["branches.0.2.0"] == (16, 16)
@@ -133,7 +139,7 @@ def test_frozen_parameters_are_cut_and_stay_frozen(pruned):
     assert not any(value.requires_grad for value in result.network.parameters())
 
 
-@pytest.mark.parametrize("importance", ["magnitude", "taylor", "norm-scale"])
+@pytest.mark.parametrize("importance", ["taylor", pytest.param("norm-scale", marks=pytest.mark.slow)])
 def test_frozen_parameters_have_every_importance(pruned, photos, importance):
     network = AWKWARD["buffer"]().requires_grad_(False)
     pruned(network, 0.5, {"shift": 1}, importance=importance, batches=[(photos, torch.tensor([0, 1, 2]))])
