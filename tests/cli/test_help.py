@@ -41,7 +41,7 @@ def test_every_command_takes_json_and_quiet(name: str, econet):
     assert "--quiet" in shown
 
 
-@pytest.mark.parametrize("name", ["compare", "train", "recipe"])
+@pytest.mark.parametrize("name", ["compare", "train", "recipe", "prune"])
 def test_commands_where_chance_plays_take_a_seed(name: str, econet):
     assert "--seed N" in econet(name, "--help").out
 

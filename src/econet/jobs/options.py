@@ -1,12 +1,12 @@
 """What a user can ask of data and training, checked before anything is done."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from econet.errors import UserError, unknown_name
-from econet.runs.choices import Augment, ColourNoise, DistilLoss, OptimizerName, ScheduleName
+from econet.runs.choices import Augment, ColourNoise, DistilLoss, Importance, OptimizerName, ScheduleName
 
 # The loss of validation accuracy beyond which an 8-bit file fails its parity (`--parity-drop`).
 PARITY_DROP = 0.02
@@ -153,6 +153,39 @@ def _check_teaching(options: TrainOptions) -> None:
     for option, (given, why) in clashes.items():
         if given:
             raise UserError(f"--teacher-views and {option} were both given", why, "leave one of them out")
+
+
+@dataclass(frozen=True, slots=True)
+class PruneOptions:
+    """How to make a trained network narrower, and how to train it afterwards.
+
+    `ratio` is the share of the network's MACs taken away, in `iterations` equal steps of what is left. `teacher` is
+    `parent`, `none` or a run. `tuning` is the training behind every step; 0 epochs: the cut alone.
+    """
+
+    ratio: float
+    importance: Importance = "magnitude"
+    iterations: int = 1
+    drop_lrn: bool = False
+    teacher: str | Path = "parent"
+    tuning: TrainOptions = field(default_factory=TrainOptions)
+
+
+def check_prune_options(options: PruneOptions) -> None:
+    """Raises UserError for a value outside its range or an unknown choice."""
+    if not 0 <= options.ratio < 1:
+        raise UserError(
+            f"--ratio {options.ratio:g} is out of range",
+            "it is the share of the MACs that is taken away: 0 or more, and less than 1",
+            "--ratio 0.5",
+        )
+    check_range("--iterations", options.iterations, 1, 50)
+    if options.importance not in get_args(Importance):
+        raise unknown_name("importance", options.importance, get_args(Importance))
+    tuning = options.tuning
+    check_train_options(replace(tuning, epochs=1) if tuning.epochs == 0 else tuning)
+    if tuning.deterministic and tuning.epochs is None:
+        raise UserError("--deterministic was given without --epochs", "a time budget differs by machine", "--epochs N")
 
 
 def check_range(option: str, value: float | None, low: float, high: float) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from econet.data.dataset import Dataset
 from econet.errors import unknown_name
@@ -13,16 +13,24 @@ from econet.jobs.duration import parse_duration
 from econet.jobs.evaluate import Split
 from econet.jobs.evaluate import evaluate as evaluate_in
 from econet.jobs.export_target import export_as
-from econet.jobs.options import PARITY_DROP, CompareOptions, DataOptions, TrainOptions
+from econet.jobs.options import (
+    PARITY_DROP,
+    CompareOptions,
+    DataOptions,
+    PruneOptions,
+    TrainOptions,
+    check_prune_options,
+)
+from econet.jobs.prune import prune as prune_in
 from econet.jobs.repeats import compare as compare_in
-from econet.jobs.run_data import load
+from econet.jobs.run_data import load, load_again
 from econet.jobs.train import train as train_in
 from econet.report import words
 from econet.report.table import COLUMNS, rows
 from econet.runs import comparison_records
 from econet.runs.artifact_records import Evaluation
-from econet.runs.choices import Format
-from econet.runs.folder import Run
+from econet.runs.choices import Format, Importance
+from econet.runs.folder import Run, open_run
 from econet.training.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -111,6 +119,44 @@ def export(
     found = run if isinstance(run, Run) else Run(Path(run))
     export_as(found, to=to, int8=int8, parity_drop=PARITY_DROP, progress=Silent(), module=module, dataset=data)
     return found.artifact("int8" if int8 else "fp32", to)
+
+
+def prune(
+    run: Run | Path | str,
+    *,
+    ratio: float,
+    importance: Importance = "magnitude",
+    iterations: int = 1,
+    drop_lrn: bool = False,
+    time: str | None = None,
+    epochs: int | None = None,
+    out: Path | str | None = None,
+    teacher: Run | Path | Literal["parent", "none"] = "parent",
+    module: "nn.Module | None" = None,
+    data: Dataset | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Run:
+    """Take `ratio` of a finished run's MACs away, train what is left on, and return the new run.
+
+    `module` and `data` are for a run of your own network object, which is not changed. `epochs=0` cuts alone. Other
+    options as in TrainOptions. Raises UserError where something can be put right.
+    """
+    found = open_run(run.folder if isinstance(run, Run) else Path(run))
+    config = found.config
+    asked = PruneOptions(
+        ratio=ratio,
+        importance=importance,
+        iterations=iterations,
+        drop_lrn=drop_lrn,
+        teacher=teacher.folder if isinstance(teacher, Run) else teacher,
+        tuning=TrainOptions(epochs=epochs, time_s=_seconds(time, epochs), **options),
+    )
+    check_prune_options(asked)
+    dataset = data if data is not None else load_again(config.data)
+    folder = Path(out) if out is not None else _new_folder(config.data.name, f"{config.model}-pruned")
+    return prune_in(found, folder, dataset, asked, progress or Silent(), module=module, resume=resume)
 
 
 def compare(

@@ -41,8 +41,8 @@ def asked_teacher(options: TrainOptions, folder: Path) -> TeacherConfig | None:
     )
 
 
-def teachers_of(config: TeacherConfig, data: DataConfig, folder: Path) -> Teachers:
-    """The recorded teachers of the run in `folder`, fit to teach on `data`.
+def teachers_of(config: TeacherConfig, data: DataConfig, folder: Path, module: nn.Module | None = None) -> Teachers:
+    """The recorded teachers of the run in `folder`, fit to teach on `data`; `module` where one is an object.
 
     Raises UserError where one cannot, or where its weights are no longer those that were recorded.
     """
@@ -51,15 +51,15 @@ def teachers_of(config: TeacherConfig, data: DataConfig, folder: Path) -> Teache
         run = open_run(folder / recorded.run)
         if run.is_finished and sha256_of(run.weights_path) != recorded.weights_sha256:
             raise changed("teacher", run)
-        networks.append(teacher_for(data, run))
+        networks.append(teacher_for(data, run, module))
     return Teachers(networks, config)
 
 
-def recorded_teachers(student: Run) -> Teachers | None:
-    """The teachers of a run that was begun; None where it has none."""
+def recorded_teachers(student: Run, module: nn.Module | None = None) -> Teachers | None:
+    """The teachers of a run that was begun; None where it has none. `module` where one is the user's own object."""
     config = student.config
     recorded = config.training.teacher
-    return None if recorded is None else teachers_of(recorded, config.data, student.folder)
+    return None if recorded is None else teachers_of(recorded, config.data, student.folder, module)
 
 
 def check_features(config: TeacherConfig, model: str, network: nn.Module, teachers: Teachers) -> None:

@@ -73,6 +73,7 @@ def train(
         if begun and not resume:
             raise holds_a_run(folder)
         if begun:
+            _check_own(run)
             if not run.is_finished:
                 check_resumed(run.config.model, run.config.machine)
             check_same_data(run.config.data, dataset, folder)
@@ -129,31 +130,56 @@ def _begin(
     if training.teacher is not None and teacher is not None:
         check_features(training.teacher, name, network, teacher)
     choices = measured_choices(network, teacher, dataset, training, options)
-    rate = max(choices.measured_images_per_s.values(), default=None)
-    asking_s = measured_asking(teacher, dataset, training, choices)
-    config = RunConfig(
-        created=provenance.now(),
-        command=provenance.command(),
-        econet=__version__,
-        python=platform.python_version(),
-        torch=str(torch.__version__),
-        git_commit=provenance.git_commit(),
-        parent=None,
-        data=data,
-        model=name,
-        architecture=architecture,
-        training=training,
-        plan=planned(training, len(dataset.train), len(dataset.validation), rate, asking_s),
-        machine=choices,
-        seed=options.seed,
-        warnings=dataset.warnings,
-    )
+    config = configured(training, choices, teacher, dataset, name, architecture, options.seed)
     if parallel.rank() == 0:
         if dataset.listing:
             write_listing(run.folder / LISTING, dataset)
         run.write_config(config)
     parallel.wait_for_all()
     return network
+
+
+def configured(
+    training: TrainingConfig,
+    choices: MachineChoices,
+    teacher: Teachers | None,
+    dataset: Dataset,
+    model: str,
+    architecture: dict[str, Any],
+    seed: int,
+    *,
+    parent: str | None = None,
+) -> RunConfig:
+    """A new run's `config.json`: what was resolved and chosen, the plan that follows, and where it comes from."""
+    rate = max(choices.measured_images_per_s.values(), default=None)
+    asking_s = measured_asking(teacher, dataset, training, choices)
+    return RunConfig(
+        created=provenance.now(),
+        command=provenance.command(),
+        econet=__version__,
+        python=platform.python_version(),
+        torch=str(torch.__version__),
+        git_commit=provenance.git_commit(),
+        parent=parent,
+        data=data_config(dataset),
+        model=model,
+        architecture=architecture,
+        training=training,
+        plan=planned(training, len(dataset.train), len(dataset.validation), rate, asking_s),
+        machine=choices,
+        seed=seed,
+        warnings=dataset.warnings,
+    )
+
+
+def _check_own(run: Run) -> None:
+    """Raises UserError for a run that another command made from its parent and has not finished."""
+    if run.config.parent is not None and not run.is_finished:
+        raise UserError(
+            f"{run.folder} was not begun by `econet train`",
+            f"it was made from {run.config.parent}",
+            run.resume_command,
+        )
 
 
 def resolved(options: TrainOptions, model: str, train_images: int, folder: Path) -> TrainingConfig:

@@ -58,24 +58,29 @@ class Local(Weighted, frozen=True, kw_only=True, tag="local"):
 class Separable(Layer, frozen=True, kw_only=True, tag="separable"):
     """Depthwise `kernel` x `kernel`, then pointwise to `channels`; the input is added where shapes agree.
 
-    Source: Howard et al. 2017, "MobileNets", section 3.1. Batch norm and ReLU follow both.
+    Source: Howard et al. 2017, "MobileNets", section 3.1. Batch norm and ReLU follow both. `adds_input` says for itself
+    whether the input is added: after a cut shapes may agree that did not before.
     """
 
     channels: int
     kernel: int = 3
     stride: int = 1
+    adds_input: bool | None = None
 
 
 class Residual(Layer, frozen=True, kw_only=True, tag="residual"):
     """Two dense 3x3 convolutions around an identity (a 1x1 convolution where shapes differ).
 
     Source: He et al. 2016, "Deep Residual Learning", section 3.3, with the shortcut of option B, whose convolution has
-    a bias instead of batch norm without `shortcut_norm`.
+    a bias instead of batch norm without `shortcut_norm`. `inner` is the width between the two (None: that of the
+    block), and `projects` says for itself whether the shortcut is a convolution.
     """
 
     channels: int
     stride: int = 1
     shortcut_norm: bool = True
+    inner: int | None = None
+    projects: bool | None = None
 
 
 class InvertedResidual(Layer, frozen=True, kw_only=True, tag="inverted-residual"):

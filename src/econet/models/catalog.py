@@ -127,7 +127,7 @@ def network(data: dict[str, Any]) -> "nn.Module":
     if "handcrafted" in data:
         raise _no_network(str(data["handcrafted"].get("name")))
     if "factory" in data:
-        return _made_by_factory(str(data["factory"]), data["arguments"])
+        return handed_over(_made_by_factory(str(data["factory"]), data["arguments"]), data)
     if "object" in data:
         raise UserError(
             f"the network {data['object']} was handed over as a Python object",
@@ -177,6 +177,30 @@ def _no_network(name: str) -> UserError:
         "it is hand-crafted features and a linear classifier: nothing to export, compress or compare as a file",
         f"econet train DATA --model {name}, then econet evaluate RUN",
     )
+
+
+def handed_over(module: "nn.Module", data: dict[str, Any]) -> "nn.Module":
+    """A user's own `module` as a run has it: the cuts recorded in its architecture are made in it.
+
+    One that is cut already is taken as it is. Raises UserError for a module that is not the one that was cut.
+    """
+    if not data.get("cuts"):
+        return module
+    from econet.models.cuts import cut_network, cuts_from_data, shapes_after
+
+    cuts = cuts_from_data(data["cuts"])
+    own, recorded = describe_object(module)["parameters"], data.get("parameters")
+    if recorded is not None and own == shapes_after(recorded, cuts):
+        return module
+    if recorded is not None and own != recorded:
+        raise UserError(
+            f"{type(module).__name__} is not the network that was pruned",
+            f"the run records {data.get('object')}, with parameters of other shapes",
+            "hand over the same kind of network, as it was before pruning",
+        )
+    for cut in cuts:
+        cut_network(module, cut)
+    return module
 
 
 def describe_object(module: "nn.Module") -> dict[str, Any]:

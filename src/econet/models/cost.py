@@ -12,7 +12,7 @@ from econet.models.architecture import (
     Separable,
     ShuffleUnit,
 )
-from econet.models.shapes import Shape, splits, walk
+from econet.models.shapes import Shape, inner_channels, projects, splits, walk
 
 
 def macs(architecture: Architecture) -> int:
@@ -35,9 +35,9 @@ def _cost(layer: AnyLayer, reads: Shape, gives: Shape) -> tuple[int, int]:
             pointwise = _convolution(inputs, outputs, 1, places)
             return _sum(_convolution(1, inputs, layer.kernel, places), pointwise)
         case Residual():
-            both = _sum(_convolution(inputs, outputs, 3, places), _convolution(outputs, outputs, 3, places))
-            keeps = layer.stride == 1 and inputs == outputs
-            return both if keeps else _sum(both, _convolution(inputs, outputs, 1, places))
+            inner = inner_channels(layer)
+            both = _sum(_convolution(inputs, inner, 3, places), _convolution(inner, outputs, 3, places))
+            return _sum(both, _convolution(inputs, outputs, 1, places)) if projects(layer, inputs) else both
         case InvertedResidual():
             return _inverted_residual(layer, reads, places)
         case Fire():

@@ -83,8 +83,8 @@ class MapNormLayer(nn.Module):
         self.layer = layer
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] -> the same, computed in float32."""
-        layer, maps = self.layer, x.float()
+        """[N, C, H, W] -> the same, computed in float32 at least."""
+        layer, maps = self.layer, x if x.dtype == torch.float64 else x.float()
         # count_include_pad: the mean over the whole window times its pixels is the sum.
         mean = F.avg_pool2d(maps.square(), layer.size, 1, layer.size // 2)
         return (maps * _power(1 + layer.alpha * layer.size**2 * mean, layer.beta)).to(x.dtype)

@@ -31,7 +31,7 @@ from econet.models.architecture import (
 from econet.models.classic_layers import FireLayer, InvertedResidualLayer, ShuffleUnitLayer
 from econet.models.convolutions import DepthwiseConv, rectified
 from econet.models.layers_2012 import LocalLayer, LrnLayer, MapNormLayer, MaskDropout, MeanImageLayer
-from econet.models.shapes import Shape, padding_of, walk
+from econet.models.shapes import Shape, adds_input, inner_channels, padding_of, projects, walk
 
 
 class ConvLayer(nn.Module):
@@ -68,7 +68,7 @@ class SeparableLayer(nn.Module):
         self.depthwise_norm = nn.BatchNorm2d(inputs)
         self.pointwise = nn.Conv2d(inputs, layer.channels, 1, bias=False)
         self.pointwise_norm = nn.BatchNorm2d(layer.channels)
-        self.adds_input = layer.stride == 1 and inputs == layer.channels
+        self.adds_input = adds_input(layer, inputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, channels, H / stride, W / stride]."""
@@ -82,12 +82,12 @@ class ResidualLayer(nn.Module):
 
     def __init__(self, inputs: int, layer: Residual) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, layer.channels, 3, layer.stride, 1, bias=False)
-        self.norm1 = nn.BatchNorm2d(layer.channels)
-        self.conv2 = nn.Conv2d(layer.channels, layer.channels, 3, 1, 1, bias=False)
+        inner = inner_channels(layer)
+        self.conv1 = nn.Conv2d(inputs, inner, 3, layer.stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, layer.channels, 3, 1, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(layer.channels)
-        fits = layer.stride == 1 and inputs == layer.channels
-        norm = layer.shortcut_norm
+        fits, norm = not projects(layer, inputs), layer.shortcut_norm
         self.shortcut = None if fits else nn.Conv2d(inputs, layer.channels, 1, layer.stride, bias=not norm)
         self.shortcut_norm = None if fits or not norm else nn.BatchNorm2d(layer.channels)
 

@@ -84,6 +84,21 @@ def splits(layer: ShuffleUnit, inputs: int) -> bool:
     return layer.stride == 1 and inputs == layer.channels
 
 
+def adds_input(layer: Separable, inputs: int) -> bool:
+    """Whether a separable block that reads `inputs` channels adds them to what it gives."""
+    return layer.stride == 1 and inputs == layer.channels if layer.adds_input is None else layer.adds_input
+
+
+def inner_channels(layer: Residual) -> int:
+    """The channels between the two convolutions of a residual block."""
+    return layer.channels if layer.inner is None else layer.inner
+
+
+def projects(layer: Residual, inputs: int) -> bool:
+    """Whether a residual block that reads `inputs` channels has a convolution as its shortcut."""
+    return layer.stride != 1 or inputs != layer.channels if layer.projects is None else layer.projects
+
+
 def _windows(side: int, kernel: int, stride: int) -> int:
     return (side - kernel) // stride + 1
 

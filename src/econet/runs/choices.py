@@ -8,6 +8,7 @@ OptimizerName = Literal["sgd", "adamw", "muon", "sgd-2012"]
 ScheduleName = Literal["one-cycle", "cosine", "steps", "plateau"]
 Augment = Literal["none", "light", "standard", "strong", "rich"]
 DistilLoss = Literal["kl", "mse"]
+Importance = Literal["magnitude", "taylor", "norm-scale"]
 ColourReading = Literal["std", "eig01", "eig255"]
 
 

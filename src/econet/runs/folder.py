@@ -10,6 +10,7 @@ from econet.errors import UserError
 from econet.files import append_line, write_whole
 from econet.runs.choices import Format
 from econet.runs.handcrafted_records import HandcraftedConfig, is_handcrafted
+from econet.runs.pruning_records import Pruning
 from econet.runs.record import read_record, write_record
 from econet.runs.records import Epoch, Finished, RunConfig
 
@@ -64,6 +65,11 @@ class Run:
         """`fit.json`, how hand-crafted features and their classifier came about."""
         return self.folder / "fit.json"
 
+    @property
+    def pruning_path(self) -> Path:
+        """`pruning.json`, what a pruned run took from its parent."""
+        return self.folder / "pruning.json"
+
     def artifact(self, precision: str, format: Format = "onnx") -> Path:
         """`model.onnx` for fp32, `model.int8.onnx` for int8; of another format with its ending."""
         return self.folder / (("model" if precision == "fp32" else f"model.{precision}") + SUFFIXES[format])
@@ -109,9 +115,22 @@ class Run:
             raise UserError(
                 f"{self.folder} is not finished",
                 "it has no finished.json: training was stopped before its end",
-                f"econet train --resume --out {self.folder}",
+                self.resume_command,
             )
         return read_record(self.finished_path, Finished)
+
+    @property
+    def pruning(self) -> Pruning:
+        """The validated `pruning.json`. Raises UserError where it is absent or wrong."""
+        return read_record(self.pruning_path, Pruning)
+
+    @property
+    def resume_command(self) -> str:
+        """What goes on with an unfinished run: `econet train`, or the command that made it from its parent."""
+        parent = self.recorded.parent if isinstance(self.recorded, RunConfig) else None
+        if parent is None:
+            return f"econet train --resume --out {self.folder}"
+        return f"the command that made it, with --resume: {self.config.command}"
 
     @property
     def history(self) -> list[Epoch]:

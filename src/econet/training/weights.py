@@ -18,10 +18,13 @@ from econet.runs.records import DataConfig
 def trained_network(run: Run, module: nn.Module | None = None) -> nn.Module:
     """The finished network of a run, in evaluation mode. `module` is the user's own where the run has no record.
 
+    A pruned run's cuts are made in it first.
+
     Raises UserError where the run is not finished or its weights do not fit its architecture.
     """
     run.finished  # noqa: B018 - raises where training did not come to its end
-    network = module if module is not None else catalog.network(run.config.architecture)
+    architecture = run.config.architecture
+    network = catalog.network(architecture) if module is None else catalog.handed_over(module, architecture)
     load_into(network, run.weights_path)
     return network.eval()
 
@@ -112,8 +115,11 @@ class Renormalised(nn.Module):
         return x * self.factor + self.shift
 
 
-def teacher_for(data: DataConfig, run: Run) -> nn.Module:
-    """The finished network of `run`, fit to teach on `data`. Raises UserError where classes or input differ."""
+def teacher_for(data: DataConfig, run: Run, module: nn.Module | None = None) -> nn.Module:
+    """The finished network of `run`, fit to teach on `data`; `module` where that was handed over as an object.
+
+    Raises UserError where classes or input differ.
+    """
     taught = run.config.data
     if taught.classes != data.classes:
         raise UserError(
@@ -129,6 +135,6 @@ def teacher_for(data: DataConfig, run: Run) -> nn.Module:
             f"the student {student.image_size} with {student.channels}",
             "a teacher of the same --image-size",
         )
-    network = trained_network(run)
+    network = trained_network(run, module if "object" in run.config.architecture else None)
     same = (own.offset, own.scale) == (student.offset, student.scale)
     return network if same else Renormalised(network, student, own).eval()

@@ -1,0 +1,182 @@
+"""The cut of one step of `prune`: made from the parent's weights and real images, or made again from its record."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save
+from torch import nn
+
+from econet.compression.importance import Batch
+from econet.compression.lrn_removal import has_lrn, lrn_factors, without_lrn
+from econet.compression.pruning import Pruned, cut_copy, prune_channels
+from econet.data.augmentation import Augmenter
+from econet.data.dataset import Dataset
+from econet.errors import UserError
+from econet.files import sha256_of
+from econet.jobs.options import PruneOptions
+from econet.jobs.run_data import seen_by
+from econet.models.architecture import to_data
+from econet.models.cuts import Cut
+from econet.models.network import Network
+from econet.runs import provenance
+from econet.runs.folder import Run
+from econet.runs.pruning_records import CutProof, HeldLayer, LayerWidth, Pruning, Shares, Sizes
+from econet.statistics.streams import stream_seed
+from econet.training.weights import trained_network
+
+# Training images that prove a cut, that measure a normalisation, and that `taylor` takes its slopes on.
+PROOF_IMAGES = 8
+LRN_IMAGES = 64
+TAYLOR_BATCHES = 8
+TAYLOR_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the iterations: the run it fills, the run it starts from, the origin of all, and its number from 1."""
+
+    run: Run
+    parent: Run
+    origin: Run
+    number: int
+
+    def target(self, options: PruneOptions) -> float:
+        """The share of the origin's MACs that is gone behind this step: every step takes the same share of the rest."""
+        return 1 - (1 - options.ratio) ** (self.number / options.iterations)
+
+
+def starting_network(step: Step, module: nn.Module | None) -> nn.Module:
+    """The parent's trained network; `module`, where it was handed over as an object, stays as it is."""
+    return trained_network(step.parent, copy.deepcopy(module))
+
+
+def narrowed(
+    step: Step, dataset: Dataset, options: PruneOptions, module: nn.Module | None
+) -> tuple[nn.Module, dict[str, Any], Pruning]:
+    """The narrower network, its architecture as data and the record of the cut.
+
+    Raises UserError where the parent normalises over its maps or cannot be cut so far.
+    """
+    network = starting_network(step, module)
+    images = seen_by(dataset, step.parent.config.architecture)
+    seed, factors = options.tuning.seed, None
+    if isinstance(network, Network) and has_lrn(network):
+        _check_lrn(step, options)
+        factors = lrn_factors(network, _sample(images, LRN_IMAGES, seed)[0])
+        network = without_lrn(network, factors)
+    batches = _batches(images, seed) if options.importance == "taylor" else iter(())
+    pruned = prune_channels(
+        network,
+        _sample(images, PROOF_IMAGES, seed)[0],
+        removed_fraction=_fraction(step, options),
+        importance=options.importance,
+        batches=batches,
+    )
+    recorded = step.parent.config.architecture
+    if isinstance(pruned.network, Network):
+        architecture = to_data(pruned.network.architecture)
+    else:
+        architecture = {**recorded, "cuts": [*recorded.get("cuts", ()), msgspec.to_builtins(pruned.cut)]}
+    return pruned.network, architecture, _record(step, options, pruned, factors)
+
+
+def narrowed_again(step: Step, record: Pruning, module: nn.Module | None) -> nn.Module:
+    """The same network from the record of the cut. Raises UserError where the parent's weights changed."""
+    if sha256_of(step.parent.weights_path) != record.parent_weights_sha256:
+        raise UserError(
+            f"the parent in {step.parent.folder} changed",
+            "its weights are not those this run was cut from",
+            "restore the parent, or start again with --out NEW",
+        )
+    network = starting_network(step, module)
+    if record.lrn_factors is not None and isinstance(network, Network):
+        network = without_lrn(network, record.lrn_factors)
+    return cut_copy(network, Cut(keep=record.keep, groups=record.groups))
+
+
+def _check_lrn(step: Step, options: PruneOptions) -> None:
+    if not options.drop_lrn:
+        raise UserError(
+            f"{step.parent.folder} cannot be pruned as it is",
+            f"{step.parent.config.model} has local response normalisation: every channel looks at its neighbours, "
+            "so that none can leave without changing others",
+            "--drop-lrn puts a constant in its place, or train it with --switch lrn=false",
+        )
+
+
+def _fraction(step: Step, options: PruneOptions) -> float:
+    """The share of the parent's MACs to take away, where earlier steps may have taken more or less than asked."""
+    if step.number == 1:
+        return step.target(options)
+    earlier = step.parent.pruning
+    return max(0.0, 1 - (1 - step.target(options)) * earlier.origin_sizes.macs / earlier.after.macs)
+
+
+def _record(step: Step, options: PruneOptions, pruned: Pruned, factors: tuple[float, ...] | None) -> Pruning:
+    size, proof = step.parent.weights_path.stat().st_size, pruned.proof
+    before = Sizes(macs=pruned.macs[0], parameters=pruned.parameters[0], bytes=size)
+    content = {name: value.detach().contiguous() for name, value in pruned.network.state_dict().items()}
+    after = Sizes(macs=pruned.macs[1], parameters=pruned.parameters[1], bytes=len(save(content)))
+    earlier = None if step.number == 1 else step.parent.pruning
+    origin = before if earlier is None else earlier.origin_sizes
+    first = {} if earlier is None else {each.layer: each.before for each in earlier.layers}
+    return Pruning(
+        parent=provenance.relative_to(step.parent.folder, step.run.folder),
+        parent_weights_sha256=step.parent.finished.weights_sha256,
+        origin=provenance.relative_to(step.origin.folder, step.run.folder),
+        ratio=options.ratio,
+        importance=options.importance,
+        iteration=step.number,
+        iterations=options.iterations,
+        target=step.target(options),
+        before=before,
+        after=after,
+        origin_sizes=origin,
+        removed=_shares(origin, after),
+        layers=tuple(
+            LayerWidth(layer=each.layer, before=first.get(each.layer, each.before), after=each.after)
+            for each in pruned.widths
+        ),
+        held=tuple(
+            HeldLayer(layer=each.layer, channels=each.channels, of=each.of, reason=each.reason) for each in pruned.held
+        ),
+        proof=CutProof(max_difference=proof.difference, images=proof.images, number_type=proof.number_type),
+        keep=pruned.cut.keep,
+        groups=pruned.cut.groups,
+        lrn_factors=factors,
+    )
+
+
+def _shares(whole: Sizes, rest: Sizes) -> Shares:
+    return Shares(
+        macs=1 - rest.macs / whole.macs,
+        parameters=1 - rest.parameters / whole.parameters,
+        bytes=1 - rest.bytes / whole.bytes,
+    )
+
+
+def _sample(dataset: Dataset, count: int, seed: int) -> Batch:
+    """Some training images as the network sees them, float32 [N, C, H, W], and their labels; the same for a seed."""
+    rng = np.random.default_rng(stream_seed(seed, "pruning"))
+    return _images(dataset, rng.choice(len(dataset.train), min(count, len(dataset.train)), replace=False))
+
+
+def _images(dataset: Dataset, rows: NDArray[np.int64]) -> Batch:
+    pixels = torch.from_numpy(np.ascontiguousarray(dataset.train.pixels[rows]))
+    augmenter = Augmenter(pixels, dataset.preprocess, "none", torch.device("cpu"))
+    images = augmenter.plain(torch.arange(len(pixels))).contiguous(memory_format=torch.contiguous_format)
+    return images, torch.from_numpy(dataset.train.labels[rows])
+
+
+def _batches(dataset: Dataset, seed: int) -> Iterator[Batch]:
+    """Batches of training images for slopes of the loss, the same for a seed."""
+    rng = np.random.default_rng(stream_seed(seed, "pruning", 1))
+    order = rng.permutation(len(dataset.train))[: TAYLOR_BATCHES * TAYLOR_BATCH]
+    for start in range(0, len(order), TAYLOR_BATCH):
+        yield _images(dataset, order[start : start + TAYLOR_BATCH])
