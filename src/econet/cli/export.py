@@ -1,12 +1,16 @@
 """`econet export`: the file that ships, and the proof that it gives the same answers."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from econet.cli import options
 from econet.cli.ending import DONE, NO
 from econet.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from econet.runs.artifact_records import Export
 
 
 @options.command(example="econet export runs/shirts --int8")
@@ -28,7 +32,7 @@ def export(terminal: Terminal, *, run: Path, to: str, int8: bool, parity_drop: f
     """Write the file that ships and prove its answers.
 
     The file needs no torch; its answers are compared with the network's on validation images. Exit code 1 where they
-    differ: the file is then kept beside its place as *.failed.onnx.
+    differ: the file is then kept beside its place as *.failed.onnx. A quantized run gives its int8 file.
     """
     from econet.jobs.options import check_range
     from econet.runs.folder import open_run
@@ -44,6 +48,8 @@ def export(terminal: Terminal, *, run: Path, to: str, int8: bool, parity_drop: f
     except ParityBroken as broken:
         reason = str(broken)
         terminal.result({"passed": False, "reason": reason}, human=lambda: [f"parity is broken: {reason}"])
+        if int8 and "quantized" not in opened.config.architecture:
+            terminal.note(f"next: econet quantize {run}, where 8 bits cost the network its answers")
         return NO
 
     from econet.report import numbers
@@ -61,5 +67,12 @@ def export(terminal: Terminal, *, run: Path, to: str, int8: bool, parity_drop: f
             *(f"warning: {warning}" for warning in exported.warnings),
         ],
     )
-    terminal.note(f"next: econet evaluate {run}, or econet predict {path} IMAGE")
+    terminal.note(f"next: {_following(exported, run, path)}")
     return DONE
+
+
+def _following(exported: "Export", run: Path, path: Path) -> str:
+    """The command to type next: the remedy where static int8 cost much."""
+    if any("econet quantize" in warning for warning in exported.warnings):
+        return f"econet quantize {run}"
+    return f"econet evaluate {run}, or econet predict {path} IMAGE"

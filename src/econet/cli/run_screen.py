@@ -68,7 +68,7 @@ def _facts(run: Run, config: RunConfig) -> Table:
 
 def _state(run: Run, config: RunConfig) -> str:
     if not run.is_finished:
-        return "not finished: " + f"econet train --resume --out {run.folder}"
+        return f"not finished: {run.resume_command}"
     finished = run.finished
     early = " (stopped early)" if finished.stopped_early else ""
     epochs, took = f"{finished.epochs} of {config.plan.epochs} epochs{early}", numbers.seconds(finished.seconds)

@@ -80,6 +80,7 @@ def train(
         if begun and not resume:
             raise holds_a_run(folder)
         if begun:
+            _check_is_training(run)
             if not run.is_finished:
                 check_resumed(run.config.model, run.config.machine)
             check_same_data(run.config.data, dataset, folder)
@@ -132,7 +133,7 @@ def _begin(
         progress.note(f"starting from {options.start}" + (f", new: {', '.join(fresh)}" if fresh else ""))
     data = data_config(dataset)
     teacher = teacher_for(data, open_run(options.teacher)) if options.teacher is not None else None
-    choices = _measured(network, teacher, dataset, training, options)
+    choices = measured(network, teacher, dataset, training, options)
     rate = max(choices.measured_images_per_s.values(), default=None)
     config = RunConfig(
         created=provenance.now(),
@@ -229,7 +230,7 @@ def _first(asked: float | None, usual: float) -> float:
     return usual if asked is None else asked
 
 
-def _measured(
+def measured(
     network: nn.Module,
     teacher: nn.Module | None,
     dataset: Dataset,
@@ -294,9 +295,19 @@ def _resumed_network(run: Run, dataset: Dataset, module: nn.Module | None) -> nn
         return network
     parent = open_run(run.folder / training.from_weights)
     if parent.is_finished and sha256_of(parent.weights_path) != training.from_weights_sha256:
-        raise _changed("run to start from", parent)
+        raise changed("run to start from", parent)
     start_from(network, parent, run.config.data.classes)
     return network
+
+
+def _check_is_training(run: Run) -> None:
+    """Raises UserError for a quantized run, which begins with its parent's answers and not with chance."""
+    if catalog.is_quantized(run.config.architecture):
+        raise UserError(
+            f"{run.folder} holds a quantization-aware training",
+            "it goes on with fake quantization, which `econet train` knows nothing of",
+            f"econet quantize --resume --out {run.folder}",
+        )
 
 
 def _teacher(student: Run) -> nn.Module | None:
@@ -307,11 +318,12 @@ def _teacher(student: Run) -> nn.Module | None:
         return None
     run = open_run(student.folder / recorded.run)
     if run.is_finished and sha256_of(run.weights_path) != recorded.weights_sha256:
-        raise _changed("teacher", run)
+        raise changed("teacher", run)
     return teacher_for(config.data, run)
 
 
-def _changed(role: str, run: Run) -> UserError:
+def changed(role: str, run: Run) -> UserError:
+    """The error for a run whose weights are no longer those that another one began with."""
     return UserError(
         f"the {role} in {run.folder} changed",
         "its weights are not those this run began with",

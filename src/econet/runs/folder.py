@@ -97,9 +97,16 @@ class Run:
             raise UserError(
                 f"{self.folder} is not finished",
                 "it has no finished.json: training was stopped before its end",
-                f"econet train --resume --out {self.folder}",
+                self.resume_command,
             )
         return read_record(self.finished_path, Finished)
+
+    @property
+    def resume_command(self) -> str:
+        """What goes on with an unfinished run."""
+        recorded = self.recorded
+        command = "quantize" if "quantized" in recorded.architecture else "train"
+        return f"econet {command} --resume --out {self.folder}"
 
     @property
     def history(self) -> list[Epoch]:
