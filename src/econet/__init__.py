@@ -12,9 +12,21 @@ from econet.version import __version__
 if TYPE_CHECKING:
     from econet import models
     from econet.deployment.predictor import Predictor
-    from econet.jobs.python import compare, evaluate, export, load_data, train
+    from econet.jobs.python import compare, evaluate, export, load_data, quantize, sensitivity, train
 
-__all__ = ["Predictor", "UserError", "__version__", "compare", "evaluate", "export", "load_data", "models", "train"]
+__all__ = [
+    "Predictor",
+    "UserError",
+    "__version__",
+    "compare",
+    "evaluate",
+    "export",
+    "load_data",
+    "models",
+    "quantize",
+    "sensitivity",
+    "train",
+]
 
 _WHERE = {
     "Predictor": "econet.deployment.predictor",
@@ -22,6 +34,8 @@ _WHERE = {
     "evaluate": "econet.jobs.python",
     "export": "econet.jobs.python",
     "load_data": "econet.jobs.python",
+    "quantize": "econet.jobs.python",
+    "sensitivity": "econet.jobs.python",
     "train": "econet.jobs.python",
 }
 

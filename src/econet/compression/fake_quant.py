@@ -147,7 +147,7 @@ class FakeQuantNetwork(nn.Module):
     def take(self, constants: Constants, ranges: Mapping[str, Range], observe: int = 0) -> None:
         """Start from float `constants` and calibrated `ranges`; the next `observe` training batches move these."""
         for name, values in constants.items():
-            self._constant(name).copy_(torch.from_numpy(np.array(values)))
+            self.constant(name).copy_(torch.from_numpy(np.array(values)))
         for name, place in self._places.items():
             self.ranges[place] = torch.tensor(ranges[name])
         self.observations_left.fill_(observe)
@@ -190,9 +190,10 @@ class FakeQuantNetwork(nn.Module):
     def _read(self, name: str, values: Mapping[str, Tensor]) -> Tensor | None:
         if not name:
             return None
-        return values[name] if name in values else self._constant(name)
+        return values[name] if name in values else self.constant(name)
 
-    def _constant(self, name: str) -> Tensor:
+    def constant(self, name: str) -> Tensor:
+        """The tensor of a constant of the graph, weights and biases included."""
         return getattr(self, self._attribute_of.get(name, f"indices_{name}"))
 
     def _placed(self, name: str, value: Tensor, ranges: Mapping[str, Any], grids: dict[str, Grid]) -> Tensor:
@@ -214,9 +215,13 @@ class FakeQuantNetwork(nn.Module):
         low, high = row.tolist()
         return low, high
 
+    def constants(self) -> Constants:
+        """The present values of all float constants, weights and biases included."""
+        return {name: self.constant(name).detach().cpu().contiguous().numpy() for name in self.graph.floats}
+
     def plan(self) -> QdqPlan:
         """The plan with the present constants and ranges."""
-        constants = {name: self._constant(name).detach().cpu().contiguous().numpy() for name in self.graph.floats}
+        constants = self.constants()
         ranges = {name: (low, high) for name, (low, high) in zip(self._places, self.ranges.tolist(), strict=True)}
         return plan_of(self.graph, constants, ranges)
 

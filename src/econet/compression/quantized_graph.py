@@ -4,6 +4,7 @@
 without the parent run, torch's exporter or a user's own code.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -92,6 +93,7 @@ def graph_of(
     Of `ranges` only the names count here. Raises UserError for an operator that cannot be written as data.
     """
     plan = make_plan(model, preprocess, ranges)
+    _guard_sums(plan)
     image, classes, opset = form_of(model)
     read = {name for node in plan.nodes for name in node.input}
     used = {name: values for name, values in plan.constants.items() if name in read}
@@ -115,6 +117,32 @@ def graph_of(
         },
     )
     return graph, floats
+
+
+def _guard_sums(plan: QdqPlan) -> None:
+    """Put a pooling of one pixel between a convolution and the sum that alone reads it.
+
+    OpenVINO (seen in 2026.4.1) fuses convolution and sum, and then leaves out the rounding between them, by which its
+    answers on every image are other ones; a pooling, which changes no value, keeps the two apart.
+    """
+    readers = Counter(name for node in plan.nodes for name in node.input)
+    convolutions = {
+        node.output[0]: plan.constants[node.input[1]].ndim - 2
+        for node in plan.nodes
+        if node.op_type == "Conv" and node.output[0] in plan.integer and readers[node.output[0]] == 1
+    }
+    nodes: list[onnx.NodeProto] = []
+    for node in plan.nodes:
+        if node.op_type == "Add" and node.output[0] in plan.integer:
+            for place, name in enumerate(node.input):
+                if name in convolutions:
+                    guarded = f"{name}_{place}_{node.output[0]}"
+                    nodes.append(helper.make_node("MaxPool", [name], [guarded], kernel_shape=[1] * convolutions[name]))
+                    plan.integer.add(guarded)
+                    plan.grids[guarded], plan.range_of[guarded] = plan.grids[name], plan.range_of[name]
+                    node.input[place] = guarded
+        nodes.append(node)
+    plan.nodes = nodes
 
 
 def plan_of(graph: QuantizedGraph, constants: Constants, ranges: Mapping[str, Range]) -> QdqPlan:

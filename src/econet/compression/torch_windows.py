@@ -27,6 +27,8 @@ def conv(x: Tensor, weight: Tensor, bias: Tensor | None, attributes: Attributes)
 def max_pool(x: Tensor, attributes: Attributes) -> Tensor:
     """MaxPool: the largest value in each window; what lies beyond the edge never counts."""
     kernel = attributes["kernel_shape"]
+    if set(kernel) == {1} and not attributes.keys() - {"kernel_shape"}:
+        return x
     steps, spread = _steps(attributes, kernel), _each(attributes.get("dilations"), kernel)
     before, after = _pads(x, kernel, steps, spread, attributes)
     if before != after or any(2 * near > side for near, side in zip(before, kernel, strict=True)):
