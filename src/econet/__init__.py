@@ -12,7 +12,7 @@ from econet.version import __version__
 if TYPE_CHECKING:
     from econet import models
     from econet.deployment.predictor import Predictor
-    from econet.jobs.python import compare, evaluate, export, load_data, prune, train
+    from econet.jobs.python import compare, evaluate, export, load_data, prune, quantize, sensitivity, train
 
 __all__ = [
     "Predictor",
@@ -24,6 +24,8 @@ __all__ = [
     "load_data",
     "models",
     "prune",
+    "quantize",
+    "sensitivity",
     "train",
 ]
 
@@ -34,6 +36,8 @@ _WHERE = {
     "export": "econet.jobs.python",
     "load_data": "econet.jobs.python",
     "prune": "econet.jobs.python",
+    "quantize": "econet.jobs.python",
+    "sensitivity": "econet.jobs.python",
     "train": "econet.jobs.python",
 }
 

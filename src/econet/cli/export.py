@@ -1,6 +1,7 @@
 """`econet export`: the file that ships, and the proof that it gives the same answers."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from econet.cli.terminal import Terminal
 from econet.runs.choices import Format
 
 FORMATS: tuple[Format, ...] = ("onnx", "litert", "openvino", "executorch", "c")
+
+if TYPE_CHECKING:
+    from econet.runs.artifact_records import Export
 
 
 @options.command(example="econet export runs/shirts --int8")
@@ -37,8 +41,8 @@ def export(terminal: Terminal, *, run: Path, to: Format, int8: bool, parity_drop
     """Write the file that ships and prove its answers.
 
     The file needs no torch; its answers are compared with the network's on validation images. Exit code 1 where they
-    differ: the file is then kept beside its place as *.failed.*. Formats other than ONNX have a sidecar, FILE.json,
-    with classes and preprocessing, and need their extra installed.
+    differ: the file is then kept beside its place as *.failed.*. A quantized run gives its int8 file. Formats other
+    than ONNX have a sidecar, FILE.json, with classes and preprocessing, and need their extra installed.
     """
     from econet.jobs.options import check_range
     from econet.runs.folder import open_run
@@ -56,6 +60,8 @@ def export(terminal: Terminal, *, run: Path, to: Format, int8: bool, parity_drop
     except ParityBroken as broken:
         reason = str(broken)
         terminal.result({"passed": False, "reason": reason}, human=lambda: [f"parity is broken: {reason}"])
+        if int8 and "quantized" not in opened.config.architecture:
+            terminal.note(f"next: econet quantize {run}, where 8 bits cost the network its answers")
         return NO
 
     from econet.report import numbers
@@ -73,8 +79,14 @@ def export(terminal: Terminal, *, run: Path, to: Format, int8: bool, parity_drop
             *(f"warning: {warning}" for warning in exported.warnings),
         ],
     )
-    if to == "c":
-        terminal.note(f"next: compile {path} into your program and include its header")
-    else:
-        terminal.note(f"next: econet evaluate {run}, or econet predict {path} IMAGE")
+    terminal.note(f"next: {_following(exported, run, path)}")
     return DONE
+
+
+def _following(exported: "Export", run: Path, path: Path) -> str:
+    """The command to type next: the remedy where static int8 cost much."""
+    if any("econet quantize" in warning for warning in exported.warnings):
+        return f"econet quantize {run}"
+    if exported.format == "c":
+        return f"compile {path} into your program and include its header"
+    return f"econet evaluate {run}, or econet predict {path} IMAGE"

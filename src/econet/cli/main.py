@@ -23,6 +23,8 @@ COMMANDS = (
     "export",
     "predict",
     "prune",
+    "quantize",
+    "sensitivity",
     "show",
     "zoo",
     "recipe",

@@ -152,6 +152,18 @@ length_options = together(
     click.option("--epochs", type=int, metavar="N", help="Passes over the training images, instead of --time."),
 )
 
+deterministic_option = click.option(
+    "--deterministic", is_flag=True, help="Measure nothing: same seed, same bits. Needs --epochs."
+)
+
+device_option = click.option(
+    "--device",
+    type=Named("device", "auto", "cpu", "cuda"),
+    default="auto",
+    show_default=True,
+    help="Where to compute.",
+)
+
 training_options = together(
     click.option("--batch-size", type=int, metavar="N", help="Images in a step [default: the model's own]."),
     click.option(
@@ -174,14 +186,8 @@ training_options = together(
         show_default=True,
         help="How training images are varied.",
     ),
-    click.option("--deterministic", is_flag=True, help="Measure nothing: same seed, same bits. Needs --epochs."),
-    click.option(
-        "--device",
-        type=Named("device", "auto", "cpu", "cuda"),
-        default="auto",
-        show_default=True,
-        help="Where to compute.",
-    ),
+    deterministic_option,
+    device_option,
     threads_option,
     seed_option,
 )

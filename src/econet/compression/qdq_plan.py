@@ -14,6 +14,7 @@ from econet.deployment.graph_writer import INPUT, OUTPUT
 from econet.images.preprocess import Preprocess
 
 Range = tuple[float, float]
+Clip = tuple[float | None, float | None]
 
 WEIGHTED = ("Conv", "Gemm", "MatMul")
 # A tensor with less range is a constant zero; a smaller scale would leave float32 in the products below it.
@@ -35,7 +36,8 @@ class Grid:
 class QdqPlan:
     """The nodes to write in order, which of them are integer, and the grid of each tensor that is quantized.
 
-    `first` is the tensor that holds the scaled pixels: its grid is the preprocessing itself.
+    `first` is the tensor that holds the scaled pixels: its grid is the preprocessing itself. `range_of` names, for
+    every other grid, the tensor whose range made it; `clips` the bounds of a ReLU or Clip that a grid replaces.
     """
 
     nodes: list[onnx.NodeProto]
@@ -43,6 +45,8 @@ class QdqPlan:
     first: str
     integer: set[str] = field(default_factory=set[str])
     grids: dict[str, Grid] = field(default_factory=dict[str, Grid])
+    range_of: dict[str, str] = field(default_factory=dict[str, str])
+    clips: dict[str, Clip] = field(default_factory=dict[str, Clip])
 
 
 def make_plan(model: onnx.ModelProto, preprocess: Preprocess, ranges: Mapping[str, Range]) -> QdqPlan:
@@ -50,17 +54,19 @@ def make_plan(model: onnx.ModelProto, preprocess: Preprocess, ranges: Mapping[st
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     nodes = [_copied(node) for node in model.graph.node]
     nodes, first = _without_scaling(nodes)
-    plan = QdqPlan(_without_folded_relu(nodes, constants), constants, first)
+    nodes, clips = _without_folded_relu(nodes, constants)
+    plan = QdqPlan(nodes, constants, first, clips=clips)
     plan.grids[first] = Grid(np.float32(preprocess.scale), np.uint8(preprocess.offset))
     for node in plan.nodes:
         if _has_ranges(node, plan, ranges) and _becomes_integer(node, plan):
             plan.integer.add(node.output[0])
             for name in node.input:
                 if name and name not in constants and name not in plan.grids:
-                    plan.grids[name] = grid_of(ranges[name])
+                    _lay_on_grid(plan, name, name, ranges)
             output = node.output[0]
             if output != OUTPUT:
-                plan.grids[output] = plan.grids[node.input[0]] if node.op_type in _MOVING else grid_of(ranges[output])
+                moved = node.input[0] if node.op_type in _MOVING else output
+                _lay_on_grid(plan, output, plan.range_of.get(moved, moved), ranges)
     return plan
 
 
@@ -69,6 +75,11 @@ def grid_of(bounds: Range) -> Grid:
     low, high = min(0.0, bounds[0]), max(0.0, bounds[1])
     scale = np.float32((high - low) / 255) if high - low > _SMALLEST_RANGE else np.float32(1)
     return Grid(scale, np.uint8(np.clip(round(-low / float(scale)), 0, 255)))
+
+
+def _lay_on_grid(plan: QdqPlan, name: str, source: str, ranges: Mapping[str, Range]) -> None:
+    plan.range_of[name] = source
+    plan.grids[name] = plan.grids[source] if source in plan.grids else grid_of(ranges[source])
 
 
 def _copied(node: onnx.NodeProto) -> onnx.NodeProto:
@@ -85,37 +96,53 @@ def _without_scaling(nodes: list[onnx.NodeProto]) -> tuple[list[onnx.NodeProto],
     return nodes[3:], nodes[2].output[0]
 
 
-def _without_folded_relu(nodes: list[onnx.NodeProto], constants: Mapping[str, NDArray[Any]]) -> list[onnx.NodeProto]:
-    """Let the node before a ReLU (or a Clip around 0) write the ReLU's output: the quantizer's range clips alike."""
+def _without_folded_relu(
+    nodes: list[onnx.NodeProto], constants: Mapping[str, NDArray[Any]]
+) -> tuple[list[onnx.NodeProto], dict[str, Clip]]:
+    """Let the node before a ReLU (or a Clip around 0) write the ReLU's output: the quantizer's range clips alike.
+
+    Returns the nodes left, and the bounds that each tensor written so had.
+    """
     readers: defaultdict[str, int] = defaultdict(int)
     for node in nodes:
         for name in node.input:
             readers[name] += 1
     makers = {node.output[0]: node for node in nodes}
     kept: list[onnx.NodeProto] = []
+    clips: dict[str, Clip] = {}
     for node in nodes:
         maker = makers.get(node.input[0]) if node.input else None
+        bounds = _bounds(node, constants)
         if (
             maker is not None
-            and _clips_around_zero(node, constants)
+            and bounds is not None
             and readers[node.input[0]] == 1
             and node.output[0] != OUTPUT
             and (_has_integer_weights(maker, constants) or _joins_activations(maker, constants))
         ):
+            clips[node.output[0]] = _both(clips.pop(maker.output[0], (None, None)), bounds)
             maker.output[0] = node.output[0]
             makers[node.output[0]] = maker
         else:
             kept.append(node)
-    return kept
+    return kept, clips
 
 
-def _clips_around_zero(node: onnx.NodeProto, constants: Mapping[str, NDArray[Any]]) -> bool:
+def _bounds(node: onnx.NodeProto, constants: Mapping[str, NDArray[Any]]) -> Clip | None:
+    """The bounds of a ReLU, or of a Clip by constants with 0 between them; None for any other node."""
     if node.op_type == "Relu":
-        return True
+        return 0.0, None
     if node.op_type != "Clip" or any(name and name not in constants for name in node.input[1:]):
-        return False
+        return None
     low, high = [*(float(constants[name]) if name else None for name in node.input[1:]), None, None][:2]
-    return (low is None or low <= 0) and (high is None or high >= 0)
+    return (low, high) if (low is None or low <= 0) and (high is None or high >= 0) else None
+
+
+def _both(one: Clip, other: Clip) -> Clip:
+    """The bounds of two clips in a row, each with 0 between its own."""
+    lows = [bounds[0] for bounds in (one, other) if bounds[0] is not None]
+    highs = [bounds[1] for bounds in (one, other) if bounds[1] is not None]
+    return max(lows, default=None), min(highs, default=None)
 
 
 def _has_ranges(node: onnx.NodeProto, plan: QdqPlan, ranges: Mapping[str, Range]) -> bool:

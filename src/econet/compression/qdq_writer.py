@@ -1,5 +1,6 @@
 """Writing a planned QDQ graph: Q and DQ pairs around activations, integer weights and biases."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ LARGEST_WEIGHT = 127
 _LARGEST_BIAS = 2**30
 
 
-def write_qdq(model: onnx.ModelProto, plan: QdqPlan) -> onnx.ModelProto:
-    """The QDQ form of the fp32 artifact `model` under `plan`; metadata is left to the caller."""
+def write_qdq(plan: QdqPlan, image: tuple[int, int, int], classes: int, opset: int) -> onnx.ModelProto:
+    """The QDQ file of `plan` for images of (C, H, W); metadata is left to the caller. The plan's nodes are used up."""
     writer = GraphWriter()
     readable = {plan.first: _dequantized(writer, INPUT, plan.grids[plan.first])}
     for node in plan.nodes:
@@ -30,10 +31,7 @@ def write_qdq(model: onnx.ModelProto, plan: QdqPlan) -> onnx.ModelProto:
         for name in node.output:
             if name in plan.grids:
                 readable[name] = _quantized(writer, name, plan.grids[name])
-    shape = [each.dim_value for each in model.graph.input[0].type.tensor_type.shape.dim[1:]]
-    classes = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
-    opset = next(each.version for each in model.opset_import if each.domain == "")
-    return writer.model((shape[0], shape[1], shape[2]), classes, opset)
+    return writer.model(image, classes, opset)
 
 
 def _quantized(writer: GraphWriter, name: str, grid: Grid) -> str:
@@ -54,7 +52,7 @@ def _integer_constants(writer: GraphWriter, node: onnx.NodeProto, plan: QdqPlan)
     """The names of the dequantized weight and, where there is one, bias of an integer node."""
     weight = plan.constants[node.input[1]]
     bias = plan.constants[node.input[2]].ravel() if len(node.input) > 2 else None
-    axis = _output_axis(node)
+    axis = output_axis(node.op_type, {each.name: helper.get_attribute_value(each) for each in node.attribute})
     input_scale = plan.grids[node.input[0]].scale
     scale = weight_scales(weight, axis, bias, input_scale)
     spread = scale.reshape([-1 if each == axis else 1 for each in range(weight.ndim)])
@@ -87,6 +85,6 @@ def weight_scales(
     return scale.astype(np.float32)
 
 
-def _output_axis(node: onnx.NodeProto) -> int:
-    attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
-    return 0 if node.op_type == "Conv" or attributes.get("transB", 0) else 1
+def output_axis(operator: str, attributes: Mapping[str, Any]) -> int:
+    """The axis of an integer operator's weight that counts its output channels."""
+    return 0 if operator == "Conv" or attributes.get("transB", 0) else 1

@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 import onnx
 
-from econet.compression.qdq_plan import Range, make_plan
+from econet.compression.qdq_plan import QdqPlan, Range, make_plan
 from econet.compression.qdq_writer import write_qdq
 from econet.deployment.intermediate import intermediate_values
-from econet.deployment.metadata import embed, read_metadata
+from econet.deployment.metadata import Metadata, embed, read_metadata
 from econet.deployment.session import open_session
 from econet.deployment.strip import strip
 from econet.errors import UserError
@@ -50,8 +50,23 @@ def quantize(model: onnx.ModelProto, ranges: Mapping[str, Range]) -> onnx.ModelP
     and Reshape become integer; ReLU vanishes into the range before it; anything else stays float in between.
     """
     metadata = read_metadata(model, _IN_MEMORY)
-    plan = make_plan(model, metadata.preprocess, ranges)
-    result = strip(write_qdq(model, plan))
+    image, classes, opset = form_of(model)
+    return written(make_plan(model, metadata.preprocess, ranges), image, classes, opset, metadata)
+
+
+def form_of(model: onnx.ModelProto) -> tuple[tuple[int, int, int], int, int]:
+    """(C, H, W) of the images an artifact takes, its classes and its opset."""
+    sides = [each.dim_value for each in model.graph.input[0].type.tensor_type.shape.dim[1:]]
+    classes = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    opset = next(each.version for each in model.opset_import if each.domain == "")
+    return (sides[0], sides[1], sides[2]), classes, opset
+
+
+def written(
+    plan: QdqPlan, image: tuple[int, int, int], classes: int, opset: int, metadata: Metadata
+) -> onnx.ModelProto:
+    """The lean int8 artifact of `plan`, which is used up; it says `metadata` of itself, but for the precision."""
+    result = strip(write_qdq(plan, image, classes, opset))
     embed(result, msgspec.structs.replace(metadata, precision="int8"))
     onnx.checker.check_model(result)
     return result

@@ -12,6 +12,9 @@ Floats = NDArray[np.float32]
 TIE_GAP = 1e-4
 FP32_LARGEST_DIFFERENCE = 1e-3
 INT8_LEAST_AGREEMENT = 0.95
+# Each of two logits may come out a step away.
+STEPS_OF_A_TIE = 2
+LEAST_WITHIN_A_STEP = 0.999
 
 
 class ParityBroken(Exception):
@@ -54,6 +57,36 @@ def check_parity(
     )
 
 
+def check_quantized_parity(torch_logits: Floats, artifact_logits: Floats, *, files: int = 0) -> Parity:
+    """Compare a network with fake quantization [N, K] and its int8 file, which are the same plan twice.
+
+    Passes when every answer agrees (torch's logits less than two output steps apart are a tie) and logits differ by at
+    most one step. One in a thousand may differ by more: a value that lies on the very edge between two codes falls
+    either way in float32, and what follows it is rounded anew. Raises ValueError for other shapes or no image.
+    """
+    if torch_logits.shape != artifact_logits.shape or not len(torch_logits):
+        raise ValueError(f"logits {torch_logits.shape} and {artifact_logits.shape} do not fit")
+    step = output_step(torch_logits)
+    difference = np.abs(torch_logits.astype(np.float64) - artifact_logits)
+    same = same_answer(torch_logits, artifact_logits, STEPS_OF_A_TIE * step)
+    within = float((difference <= step).mean())
+    return Parity(
+        images=len(torch_logits) - files,
+        files=files,
+        top1_agreement=float(same.mean()),
+        max_logit_difference=float(difference.max()),
+        passed=bool(same.all()) and within >= LEAST_WITHIN_A_STEP,
+        largest_steps=float(difference.max() / step),
+        within_a_step=within,
+        equal_steps=float((np.rint(torch_logits / step) == np.rint(artifact_logits / step)).mean()),
+    )
+
+
+def output_step(logits: Floats) -> float:
+    """The width of one of 255 steps over the range of logits [N, K]: what one code of an 8-bit output would mean."""
+    return float(np.ptp(logits)) / 255 or 1.0
+
+
 def agreement(torch_logits: Floats, artifact_logits: Floats) -> TorchAgreement:
     """Share of images with the same top class (a tie in torch counts as the same) and largest logit difference."""
     return TorchAgreement(
@@ -63,12 +96,12 @@ def agreement(torch_logits: Floats, artifact_logits: Floats) -> TorchAgreement:
     )
 
 
-def same_answer(torch_logits: Floats, artifact_logits: Floats) -> NDArray[np.bool_]:
-    """[N]: whether the file's top class is torch's, or less than `TIE_GAP` behind torch's best."""
+def same_answer(torch_logits: Floats, artifact_logits: Floats, tie: float = TIE_GAP) -> NDArray[np.bool_]:
+    """[N]: whether the file's top class is torch's, or less than `tie` behind torch's best."""
     rows = np.arange(len(torch_logits))
     chosen = torch_logits[rows, artifact_logits.argmax(axis=1)]
     best = torch_logits.max(axis=1)
-    return (artifact_logits.argmax(axis=1) == torch_logits.argmax(axis=1)) | (best - chosen < TIE_GAP)
+    return (artifact_logits.argmax(axis=1) == torch_logits.argmax(axis=1)) | (best - chosen < tie)
 
 
 def worst_image(torch_logits: Floats, artifact_logits: Floats) -> int:

@@ -169,9 +169,9 @@ def _torch(run: Run, images: Images, classes: tuple[str, ...]) -> NDArray[np.flo
     Imported here: a file on its own is evaluated where torch is not installed.
     """
     from econet.jobs.export import torch_logits
-    from econet.training.weights import trained_network
+    from econet.jobs.networks import network_of
 
-    data, network = run.config.data, trained_network(run)
+    data, network = run.config.data, network_of(run)
     order = [data.classes.index(name) for name in classes]
     return np.concatenate([torch_logits(network, part, data.preprocess) for part in in_parts(images.pixels)])[:, order]
 

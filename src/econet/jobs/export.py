@@ -6,22 +6,26 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from torch import nn
 
+from econet.compression.fake_quant import FakeQuantNetwork
 from econet.compression.quantization import activation_ranges, float_islands, quantize
 from econet.data.augmentation import Augmenter
 from econet.data.dataset import Dataset
 from econet.data.stream import in_memory
+from econet.deployment.metadata import Metadata
 from econet.deployment.network_layers import layer_outputs
 from econet.deployment.onnx_export import export_network
-from econet.deployment.parity import ParityBroken, check_parity
+from econet.deployment.parity import ParityBroken, check_parity, check_quantized_parity
 from econet.deployment.parity_cause import ParityFailure, likeliest_cause
 from econet.deployment.predictor import Predictor
 from econet.errors import UserError
 from econet.files import sha256_of, write_whole
 from econet.images.decode import decode
 from econet.images.preprocess import Pixels, Preprocess, cropped, resized
+from econet.jobs.networks import is_quantized, network_of
 from econet.jobs.run_data import check_same_data, load_again, seen_by
 from econet.models.network import Network
 from econet.runs.artifact_records import Export, Parity, ValidationAccuracy
@@ -30,7 +34,6 @@ from econet.runs.record import read_record, write_record
 from econet.statistics.streams import stream_seed
 from econet.training.inference import logits_of
 from econet.training.progress import Progress
-from econet.training.weights import trained_network
 
 # Real training images that set the activation ranges of a static int8 file.
 CALIBRATION_IMAGES = 500
@@ -39,6 +42,8 @@ PARITY_FILES = 64
 # Of validation pictures that stay on disk.
 PARITY_STREAMED = 1000
 LAYER_IMAGES = 2
+# Static int8 that loses more validation accuracy than this is worth a training with fake quantization.
+COSTLY = 0.01
 
 
 def export(run: Run, *, int8: bool, parity_drop: float, progress: Progress, data_dir: Path | None = None) -> Export:
@@ -58,24 +63,25 @@ def export_run(
 ) -> Export:
     """Write `model.onnx` or `model.int8.onnx` with its sidecar, unless both are there and whole.
 
-    Parity is proven on validation images and, where the data are photos, on up to 64 of their files. A file that
-    fails is kept as `*.failed.onnx`. Raises ParityBroken naming the worst image and the likeliest cause.
+    Of a quantized run that is always `model.int8.onnx`, straight from its plan and its trained weights. Parity is
+    proven on validation images and, where the data are photos, on up to 64 of their files. A file that fails is kept
+    as `*.failed.onnx`. Raises ParityBroken naming the worst image and the likeliest cause.
     """
     check_same_data(run.config.data, dataset, run.folder)
     dataset = seen_by(dataset, run.config.architecture)
-    path = run.artifact("int8" if int8 else "fp32")
+    path = run.artifact("int8" if int8 or is_quantized(run) else "fp32")
     done = finished_export(path)
     if done is not None:
         return done
-    network = trained_network(run, module)
-    model, warnings = graph_of(run, network, dataset, int8=int8)
+    network = network_of(run, module)
+    model, warnings = artifact_model(run, network, dataset, int8=int8)
     content = model.SerializeToString()
     # It bears this name until it is proven: a process that dies in between leaves no unproven artifact.
     failed = path.with_name(f"{path.stem}.failed.onnx")
     path.unlink(missing_ok=True)
     sidecar(path).unlink(missing_ok=True)
     write_whole(failed, content)
-    record = _proven(failed, path.name, network, dataset, parity_drop, warnings)
+    record = _with_loss(_proven(failed, path.name, network, dataset, parity_drop, warnings), run)
     failed.replace(path)
     write_record(sidecar(path), record)
     parity = record.parity
@@ -86,15 +92,38 @@ def export_run(
     return record
 
 
-def graph_of(run: Run, network: nn.Module, dataset: Dataset, *, int8: bool) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+def artifact_model(
+    run: Run, network: nn.Module, dataset: Dataset, *, int8: bool
+) -> tuple[onnx.ModelProto, tuple[str, ...]]:
     """The artifact of a run's network in memory, not proven yet, and what there is to warn of."""
     config = run.config
+    if isinstance(network, FakeQuantNetwork):
+        data = config.data
+        metadata = Metadata(name=config.model, classes=data.classes, preprocess=data.preprocess, precision="int8")
+        return network.file(metadata), config.warnings
     model = export_network(network, config.data.preprocess, config.data.classes, config.model)
     if not int8:
         return model, ()
-    model = quantize(model, activation_ranges(model, calibration_pixels(dataset, config.seed)))
+    model = quantize(model, activation_ranges(model, calibration_images(dataset, config.seed)))
     islands = float_islands(model)
-    return model, (f"these operators stay in float: {', '.join(islands)}",) if islands else ()
+    return model, (float_warning(islands),) if islands else ()
+
+
+def float_warning(islands: list[str]) -> str:
+    """The warning about operators of an int8 file that are computed in float."""
+    return f"these operators stay in float: {', '.join(islands)}"
+
+
+def _with_loss(record: Export, run: Run) -> Export:
+    """The record of a static int8 file with a warning where it cost more than a point of validation accuracy."""
+    accuracy = record.accuracy_validation
+    lost = accuracy.network - accuracy.artifact
+    if record.precision != "int8" or is_quantized(run) or lost <= COSTLY:
+        return record
+    warning = (
+        f"int8 lost {100 * lost:.1f} points of validation accuracy; `econet quantize {run.folder}` trains them back"
+    )
+    return replace(record, warnings=(*record.warnings, warning))
 
 
 def sidecar(path: Path) -> Path:
@@ -110,8 +139,8 @@ def finished_export(path: Path) -> Export | None:
     return record if record.sha256 == sha256_of(path) else None
 
 
-def calibration_pixels(dataset: Dataset, seed: int) -> Pixels:
-    """Training images as the file takes them, uint8 [N, C, H, W]."""
+def calibration_images(dataset: Dataset, seed: int) -> Pixels:
+    """Training images as the file takes them, drawn by `seed`, uint8 [N, C, H, W]; none where there are none."""
     rng = np.random.default_rng(stream_seed(seed, "calibration"))
     count = min(CALIBRATION_IMAGES, len(dataset.train))
     chosen = np.sort(rng.choice(len(dataset.train), count, replace=False))
@@ -146,14 +175,14 @@ def _proven(
     sample = parity_sample(dataset)
     expected = torch_logits(network, sample.pixels, dataset.preprocess)
     answered = file_logits(predictor, sample.stored, sample.files, dataset.classes)
-    parity = check_parity(
-        expected,
-        answered,
-        precision=predictor.precision,
-        labels=sample.labels,
-        parity_drop=parity_drop,
-        files=len(sample.decoded),
-    )
+    files = len(sample.decoded)
+    if isinstance(network, FakeQuantNetwork):
+        parity = check_quantized_parity(expected, answered, files=files)
+    else:
+        precision = predictor.precision
+        parity = check_parity(
+            expected, answered, precision=precision, labels=sample.labels, parity_drop=parity_drop, files=files
+        )
     if not parity.passed or (predictor.classes, predictor.preprocess) != (dataset.classes, dataset.preprocess):
         raise _broken(predictor, network, dataset, sample, expected, answered, parity)
     return Export(

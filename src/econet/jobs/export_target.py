@@ -25,13 +25,14 @@ from econet.files import sha256_of_all, write_whole
 from econet.images.preprocess import Pixels
 from econet.jobs.export import (
     Sample,
-    calibration_pixels,
+    artifact_model,
+    calibration_images,
     export_run,
     file_logits,
-    graph_of,
     parity_sample,
     torch_logits,
 )
+from econet.jobs.networks import network_of
 from econet.jobs.run_data import check_same_data, load_again, seen_by
 from econet.runs.artifact_records import Export, Parity, ValidationAccuracy
 from econet.runs.beside import beside
@@ -39,7 +40,6 @@ from econet.runs.choices import Format
 from econet.runs.folder import Run
 from econet.runs.record import read_record, write_record
 from econet.training.progress import Progress
-from econet.training.weights import trained_network
 
 _BATCH = 256
 Floats = NDArray[np.float32]
@@ -92,9 +92,9 @@ def export_target(
     done = _finished(path)
     if done is not None:
         return done
-    network = trained_network(run, module)
-    model, warnings = graph_of(run, network, dataset, int8=int8)
-    pixels = calibration_pixels(dataset, run.config.seed)
+    network = network_of(run, module)
+    model, warnings = artifact_model(run, network, dataset, int8=int8)
+    pixels = calibration_images(dataset, run.config.seed)
     made = target.make(model, _logits_range(model, pixels), path.stem)
     _remove(path, made)
     failed = path.with_name(f"{path.stem}.failed{path.suffix}")

@@ -197,6 +197,33 @@ def check_range(option: str, value: float | None, low: float, high: float) -> No
         )
 
 
+# Fine-tuning, not training: chosen on validation.
+QUANTIZE_EPOCHS = 5
+QUANTIZE_LR = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizeOptions:
+    """How to train a run's network with fake quantization; None means what the run was trained with.
+
+    `teacher` is a run folder; without one the run itself teaches, unless `taught` is off.
+    """
+
+    epochs: int | None = None
+    time_s: float | None = None
+    lr: float = QUANTIZE_LR
+    batch_size: int | None = None
+    augment: Augment | None = None
+    teacher: Path | None = None
+    taught: bool = True
+    temperature: float = 3.0
+    teacher_weight: float = 0.7
+    seed: int = 0
+    deterministic: bool = False
+    device: str = "auto"
+    threads: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class CompareOptions:
     """What a comparison asks: two sides, how long they train, and the margin.

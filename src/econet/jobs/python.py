@@ -18,12 +18,15 @@ from econet.jobs.options import (
     CompareOptions,
     DataOptions,
     PruneOptions,
+    QuantizeOptions,
     TrainOptions,
     check_prune_options,
 )
 from econet.jobs.prune import prune as prune_in
+from econet.jobs.quantize import quantize as quantize_in
 from econet.jobs.repeats import compare as compare_in
 from econet.jobs.run_data import load, load_again
+from econet.jobs.sensitivity import sensitivity as sensitivity_in
 from econet.jobs.train import train as train_in
 from econet.report import words
 from econet.report.table import COLUMNS, rows
@@ -31,6 +34,7 @@ from econet.runs import comparison_records
 from econet.runs.artifact_records import Evaluation
 from econet.runs.choices import Format, Importance
 from econet.runs.folder import Run, open_run
+from econet.runs.sensitivity_records import Sensitivity
 from econet.training.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -157,6 +161,55 @@ def prune(
     dataset = data if data is not None else load_again(config.data)
     folder = Path(out) if out is not None else _new_folder(config.data.name, f"{config.model}-pruned")
     return prune_in(found, folder, dataset, asked, progress or Silent(), module=module, resume=resume)
+
+
+def quantize(
+    run: Run | Path | str,
+    *,
+    out: Path | str | None = None,
+    teacher: Run | Path | str | None = None,
+    time: str | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    module: "nn.Module | None" = None,
+    data: Dataset | None = None,
+    **options: Any,
+) -> Run:
+    """Train a finished run on with fake quantization, in a run of its own whose `export` gives the int8 file.
+
+    `teacher` is a run, "none", or left out: the run itself teaches. Other options as in QuantizeOptions. `module` and
+    `data` are for a run of your own network object. Raises UserError where something can be put right.
+    """
+    parent = open_run(run.folder if isinstance(run, Run) else Path(run))
+    config = parent.config
+    taught = teacher != "none"
+    named = _folder_of(Path(teacher) if isinstance(teacher, str) else teacher) if taught else None
+    asked = QuantizeOptions(
+        time_s=None if time is None else parse_duration(time, "time"),
+        teacher=named,
+        taught=taught,
+        **options,
+    )
+    folder = Path(out) if out is not None else _new_folder(config.data.name, f"{config.model}-quantized")
+    dataset = data if data is not None else load_again(config.data)
+    return quantize_in(folder, parent, dataset, asked, progress or Silent(), module=module, resume=resume)
+
+
+def sensitivity(
+    run: Run | Path | str,
+    *,
+    images: int | None = None,
+    progress: Progress | None = None,
+    module: "nn.Module | None" = None,
+    data: Dataset | None = None,
+) -> Sensitivity:
+    """Measure which layer of a finished run costs how much when it is quantized or pruned; its record.
+
+    The record, a table and a figure are written in the run's folder. `module` and `data` are for a run of your own
+    network object. Raises UserError where something can be put right.
+    """
+    found = open_run(run.folder if isinstance(run, Run) else Path(run))
+    return sensitivity_in(found, progress or Silent(), images=images, dataset=data, module=module)
 
 
 def compare(

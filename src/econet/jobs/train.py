@@ -29,11 +29,7 @@ from econet.models import catalog
 from econet.models.architecture import from_data
 from econet.runs import provenance
 from econet.runs.folder import Run, open_run
-from econet.runs.records import (
-    STEP_MARKS,
-    RunConfig,
-    TrainingConfig,
-)
+from econet.runs.records import STEP_MARKS, MachineChoices, RunConfig, TrainingConfig
 from econet.statistics.streams import stream_seed
 from econet.training import machine, parallel
 from econet.training.allocator import keep_large_blocks
@@ -41,6 +37,7 @@ from econet.training.defaults import DECAY, RATE, defaults_for
 from econet.training.loop import CHECKPOINT_SECONDS, fit
 from econet.training.plan import planned
 from econet.training.progress import Progress
+from econet.training.teachers import Teachers
 from econet.training.towers import check_resumed, check_towers, is_towers
 from econet.training.weights import start_from
 from econet.version import __version__
@@ -173,11 +170,12 @@ def configured(
 
 
 def _check_own(run: Run) -> None:
-    """Raises UserError for a run that another command made from its parent and has not finished."""
-    if run.config.parent is not None and not run.is_finished:
+    """Raises UserError for a run that another command made from its parent, unless there is nothing left to do."""
+    config = run.config
+    if config.parent is not None and (catalog.is_quantized(config.architecture) or not run.is_finished):
         raise UserError(
             f"{run.folder} was not begun by `econet train`",
-            f"it was made from {run.config.parent}",
+            f"it was made from {config.parent}",
             run.resume_command,
         )
 

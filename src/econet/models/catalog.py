@@ -128,6 +128,12 @@ def network(data: dict[str, Any]) -> "nn.Module":
         raise _no_network(str(data["handcrafted"].get("name")))
     if "factory" in data:
         return handed_over(_made_by_factory(str(data["factory"]), data["arguments"]), data)
+    if is_quantized(data):
+        raise UserError(
+            "the network is quantized",
+            "its weights are those of an int8 file: it is not trained on, started from, pruned or asked to teach",
+            "the run it was made from, which its config.json names as `parent`",
+        )
     if "object" in data:
         raise UserError(
             f"the network {data['object']} was handed over as a Python object",
@@ -148,9 +154,15 @@ def build(name: str, *, input_shape: InputShape | None = None, classes: int = 10
     return network(architecture(name, shape, classes, **switches))
 
 
+def is_quantized(data: dict[str, Any]) -> bool:
+    """Whether a recorded architecture is that of a network with fake quantization, made from another one."""
+    return "quantized" in data
+
+
 def takes_raw_pixels(data: dict[str, Any]) -> bool:
     """Whether a recorded architecture subtracts a mean image itself and so wants pixels from 0 to 255."""
-    return any(layer.get("kind") == "mean-image" for layer in data.get("layers", ()))
+    layers = data.get("quantized", data).get("layers", ())
+    return any(layer.get("kind") == "mean-image" for layer in layers)
 
 
 def set_mean_image(network: "nn.Module", mean: NDArray[np.float32]) -> None:

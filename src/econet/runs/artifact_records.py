@@ -12,13 +12,20 @@ Precision = Literal["fp32", "int8"]
 
 
 class Parity(Record, frozen=True, kw_only=True):
-    """Same answers before and after export, on stored images and on the user's original files."""
+    """Same answers before and after export, on stored images and on the user's original files.
+
+    Of a network with fake quantization also in output steps (1/255 of the logits' range): the largest difference, the
+    share of logits at most one step apart, and the share that rounds to the very same step.
+    """
 
     images: int
     files: int
     top1_agreement: float
     max_logit_difference: float
     passed: bool
+    largest_steps: float | None = None
+    within_a_step: float | None = None
+    equal_steps: float | None = None
 
 
 class ValidationAccuracy(Record, frozen=True, kw_only=True):

@@ -127,7 +127,10 @@ class Run:
     @property
     def resume_command(self) -> str:
         """What goes on with an unfinished run: `econet train`, or the command that made it from its parent."""
-        parent = self.recorded.parent if isinstance(self.recorded, RunConfig) else None
+        recorded = self.recorded
+        parent = recorded.parent if isinstance(recorded, RunConfig) else None
+        if "quantized" in recorded.architecture:
+            return f"econet quantize --resume --out {self.folder}"
         if parent is None:
             return f"econet train --resume --out {self.folder}"
         return f"the command that made it, with --resume: {self.config.command}"

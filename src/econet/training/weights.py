@@ -20,13 +20,23 @@ def trained_network(run: Run, module: nn.Module | None = None) -> nn.Module:
 
     A pruned run's cuts are made in it first.
 
-    Raises UserError where the run is not finished or its weights do not fit its architecture.
+    Raises UserError where the run is not finished or quantized, or its weights do not fit its architecture.
     """
     run.finished  # noqa: B018 - raises where training did not come to its end
+    _refuse_quantized(run)
     architecture = run.config.architecture
     network = catalog.network(architecture) if module is None else catalog.handed_over(module, architecture)
     load_into(network, run.weights_path)
     return network.eval()
+
+
+def _refuse_quantized(run: Run) -> None:
+    if catalog.is_quantized(run.config.architecture):
+        raise UserError(
+            f"{run.folder} is a quantized run",
+            "its weights are those of an int8 file: it cannot teach, be started from, pruned or quantized again",
+            f"the run it was made from: {run.folder / (run.config.parent or '')}",
+        )
 
 
 def load_into(network: nn.Module, path: Path) -> None:
@@ -68,6 +78,7 @@ def start_from(network: nn.Module, run: Run, classes: tuple[str, ...]) -> list[s
     Raises UserError where anything else differs.
     """
     run.finished  # noqa: B018 - raises where training did not come to its end
+    _refuse_quantized(run)
     source, target = load_file(run.weights_path), network.state_dict()
     own = _mean_images(network)
     if run.config.data.classes != classes:
