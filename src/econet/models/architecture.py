@@ -75,6 +75,17 @@ class Residual(Layer, frozen=True, kw_only=True, tag="residual"):
     stride: int = 1
 
 
+class Bottleneck(Layer, frozen=True, kw_only=True, tag="bottleneck"):
+    """1x1 down to `inner` channels, a dense 3x3, 1x1 up to `channels`; the input is added where shapes agree.
+
+    Source: He et al. 2016, "Deep Residual Learning", section 4.1, the bottleneck block; the stride is the 3x3's.
+    """
+
+    channels: int
+    inner: int
+    stride: int = 1
+
+
 class MaxPool(Layer, frozen=True, kw_only=True, tag="max-pool"):
     """Largest value in a `kernel` x `kernel` window every `stride` pixels; overlapping where kernel > stride.
 
@@ -156,6 +167,7 @@ AnyLayer = (
     | Local
     | Separable
     | Residual
+    | Bottleneck
     | MaxPool
     | AvgPool
     | Lrn

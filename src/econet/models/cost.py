@@ -1,6 +1,6 @@
 """What an architecture costs, counted from the record alone: MACs and parameters, no torch needed."""
 
-from econet.models.architecture import AnyLayer, Architecture, Conv, Dense, Local, Residual, Separable
+from econet.models.architecture import AnyLayer, Architecture, Bottleneck, Conv, Dense, Local, Residual, Separable
 from econet.models.shapes import Shape, walk
 
 
@@ -27,6 +27,10 @@ def _cost(layer: AnyLayer, reads: Shape, gives: Shape) -> tuple[int, int]:
             both = _sum(_convolution(inputs, outputs, 3, places), _convolution(outputs, outputs, 3, places))
             keeps = layer.stride == 1 and inputs == outputs
             return both if keeps else _sum(both, _convolution(inputs, outputs, 1, places))
+        case Bottleneck():
+            down = _convolution(inputs, layer.inner, 1, reads[1] * reads[2])
+            middle = _convolution(layer.inner, layer.inner, 3, places)
+            return _sum(_sum(down, middle), _convolution(layer.inner, outputs, 1, places))
         case Local():
             each, weights = _convolution(inputs, outputs, layer.kernel, 1)
             return each * places, weights * places

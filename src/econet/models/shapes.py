@@ -7,6 +7,7 @@ from econet.models.architecture import (
     AnyLayer,
     Architecture,
     AvgPool,
+    Bottleneck,
     Conv,
     Dense,
     Flatten,
@@ -51,7 +52,7 @@ def output_shape(layer: AnyLayer, shape: Shape) -> Shape:
                 _windows(height + total + bottom, layer.kernel, layer.stride),
                 _windows(width + total + right, layer.kernel, layer.stride),
             )
-        case Separable() | Residual():
+        case Separable() | Residual() | Bottleneck():
             return layer.channels, -(-height // layer.stride), -(-width // layer.stride)
         case Local():
             return layer.channels, height, width

@@ -18,6 +18,7 @@ from econet.errors import UserError
 from econet.models.architecture import (
     AnyLayer,
     Architecture,
+    Bottleneck,
     Conv,
     Dense,
     Local,
@@ -194,7 +195,7 @@ def _obstacle(layer: AnyLayer, *, last: bool) -> str | None:
     match layer:
         case Lrn() if layer.columns != COLUMNS:
             return "reaches across the columns"
-        case Local() | Separable() | Residual():
+        case Local() | Separable() | Residual() | Bottleneck():
             return "has no columns"
         case Conv() if layer.groups not in (1, COLUMNS):
             return f"has {layer.groups} groups"
