@@ -12,9 +12,20 @@ from econet.version import __version__
 if TYPE_CHECKING:
     from econet import models
     from econet.deployment.predictor import Predictor
-    from econet.jobs.python import compare, evaluate, export, load_data, train
+    from econet.jobs.python import compare, evaluate, export, load_data, shrink, train
 
-__all__ = ["Predictor", "UserError", "__version__", "compare", "evaluate", "export", "load_data", "models", "train"]
+__all__ = [
+    "Predictor",
+    "UserError",
+    "__version__",
+    "compare",
+    "evaluate",
+    "export",
+    "load_data",
+    "models",
+    "shrink",
+    "train",
+]
 
 _WHERE = {
     "Predictor": "econet.deployment.predictor",
@@ -22,6 +33,7 @@ _WHERE = {
     "evaluate": "econet.jobs.python",
     "export": "econet.jobs.python",
     "load_data": "econet.jobs.python",
+    "shrink": "econet.jobs.python",
     "train": "econet.jobs.python",
 }
 

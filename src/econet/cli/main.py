@@ -15,7 +15,19 @@ from econet.errors import unknown_name
 from econet.version import __version__
 
 # Each is a file of this room that holds a click command of the same name.
-COMMANDS = ("compare", "train", "evaluate", "benchmark", "export", "predict", "show", "zoo", "recipe", "reproduce")
+COMMANDS = (
+    "compare",
+    "train",
+    "shrink",
+    "evaluate",
+    "benchmark",
+    "export",
+    "predict",
+    "show",
+    "zoo",
+    "recipe",
+    "reproduce",
+)
 
 
 class LazyGroup(click.Group):

@@ -16,6 +16,8 @@ from econet.models.architecture import (
     Conv,
     Dense,
     GlobalMean,
+    Local,
+    Residual,
     Separable,
 )
 from econet.models.scaled import scaled
@@ -74,9 +76,7 @@ def chosen(space: Space, chooser: Chooser) -> Architecture:
     for number in range(chooser.whole("stages", 2, most_stages(side, stride))):
         layers += _stage(number, chooser)
     layers += [GlobalMean(), Dense(channels=space.classes, relu=False)]
-    return Architecture(
-        name=FOUND, input=(space.channels, side, side), classes=space.classes, layers=tuple(layers)
-    )
+    return Architecture(name=FOUND, input=(space.channels, side, side), classes=space.classes, layers=tuple(layers))
 
 
 def stem_strides(side: int) -> list[int]:
@@ -112,20 +112,30 @@ def _block(kind: str, kernel: int, channels: int, stride: int) -> AnyLayer:
 
 
 def in_words(architecture: Architecture) -> str:
-    """A network in one line: C16 is a 3x3 convolution, P96/2 a depthwise pair of stride 2, B96:32 a bottleneck."""
-    words: list[str] = []
-    for layer in architecture.layers[:-1]:
-        match layer:
-            case Conv():
-                word = f"C{layer.channels}" + (f"k{layer.kernel}" if layer.kernel != 3 else "")
-            case Separable():
-                word = f"P{layer.channels}" + (f"k{layer.kernel}" if layer.kernel != 3 else "")
-            case Bottleneck():
-                word = f"B{layer.channels}:{layer.inner}"
-            case _:
-                continue
-        words.append(word + (f"/{layer.stride}" if layer.stride > 1 else ""))
-    return " ".join(words)
+    """A network in one line, its classifier left out.
+
+    C16 is a convolution to 16 channels (3x3; C16k5: 5x5), P96/2 a depthwise pair of stride 2, B96:32 a bottleneck of
+    32 inner channels, R a residual block, L a local layer, F a dense one. What was not put together here has its name.
+    """
+    words = [word for layer in architecture.layers[:-1] if (word := _word(layer))]
+    return " ".join(words if architecture.name == FOUND else [f"{architecture.name}:", *words])
+
+
+def _word(layer: AnyLayer) -> str:
+    match layer:
+        case Conv() | Separable() | Local():
+            letter = {Conv: "C", Separable: "P", Local: "L"}[type(layer)]
+            word = f"{letter}{layer.channels}" + (f"k{layer.kernel}" if layer.kernel != 3 else "")
+        case Bottleneck():
+            word = f"B{layer.channels}:{layer.inner}"
+        case Residual():
+            word = f"R{layer.channels}"
+        case Dense():
+            return f"F{layer.channels}"
+        case _:
+            return ""
+    stride = 1 if isinstance(layer, Local) else layer.stride
+    return word if stride == 1 else f"{word}/{stride}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +180,7 @@ def smallest(space: Space) -> list[Architecture]:
     """The least networks of the space: no point of it costs less than the least of these."""
     side = min(space.sides)
     forms = [(kind, str(stride)) for kind in KINDS for stride in stem_strides(side)]
-    least = [
-        chosen(space, Named({"side": str(side), "stem_stride": stride, "kind_1": kind})) for kind, stride in forms
-    ]
+    least = [chosen(space, Named({"side": str(side), "stem_stride": stride, "kind_1": kind})) for kind, stride in forms]
     if space.subject is not None:
         least.append(scaled(space.subject, LEAST_KEPT_PERCENT / 100))
     return least
