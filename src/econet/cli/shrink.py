@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     click.option("--batch-size", type=int, metavar="N", help="Images in a step [default: the network's own]."),
     options.augment_option,
     click.option("--deterministic", is_flag=True, help="Train with fixed choices. Needs --epochs."),
+    options.threads_option,
     options.seed_option,
 )
 @options.data_options
@@ -120,7 +121,7 @@ def _parts(record: "Shrink") -> "list[RenderableType]":
     parts: list[RenderableType] = []
     rows = shrink_page.front_rows(record)
     if rows:
-        headings = ["Network", shrink_page.NAMES[record.cost], "File", "MACs", "Validation", "Epochs", "Trained as"]
+        headings = ["Network", shrink_page.NAMES[record.cost], "File", "MACs", "Validation", "Epochs", "Trained on"]
         parts += ["", table(headings, rows)]
     if record.proof is not None and record.proof.budgets:
         held = [

@@ -45,6 +45,7 @@ def train(
     out: Path | str | None = None,
     teacher: Run | Path | None = None,
     start: Run | Path | None = None,
+    tune: int | None = None,
     resume: bool = False,
     progress: Progress | None = None,
     **options: Any,
@@ -52,7 +53,8 @@ def train(
     """Train a catalog model, or your own network, and return its finished run.
 
     `time` reads as in the terminal ("90s", "5m"); without it and without `epochs` training takes five minutes.
-    Other options as in TrainOptions. Raises UserError where something can be put right.
+    With `tune` so many settings of rate, decay, smoothing and augmentation are tried on validation first. Other
+    options as in TrainOptions. Raises UserError where something can be put right.
     """
     dataset = load_data(data) if isinstance(data, str) else data
     named = model if isinstance(model, str) else type(model).__name__
@@ -66,6 +68,10 @@ def train(
     )
     folder = Path(out) if out is not None else _new_folder(dataset.name, named)
     module = None if isinstance(model, str) else model
+    if tune is not None and not Run(folder).exists:
+        from econet.jobs.tune import tune as tune_in
+
+        asked = tune_in(folder, dataset, asked, tune, progress or Silent(), module=module)
     return train_in(folder, dataset, asked, progress or Silent(), module=module, resume=resume)
 
 

@@ -28,8 +28,6 @@ from econet.training.interruption import Interrupted
 from econet.training.progress import Silent
 
 JOURNAL = "search.journal"
-# Where a trial keeps how far over each budget its file is (nothing where it is not), for the sampler.
-OVER = "over"
 # Set when a trial came past the budgets and its training began: only such count against the number asked for.
 BEGAN = "began"
 FOLDER = "folder"
@@ -66,9 +64,7 @@ def open_study(folder: Path, seed: int, pruner: BasePruner | None = None) -> Stu
     lock = _SystemLock(folder / f".{JOURNAL}.lock")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampler = TPESampler(
-            seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True, group=True, constraints_func=_constraints
-        )
+        sampler = TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True, group=True)
         storage = JournalStorage(JournalFileBackend(str(journal), lock))
         return optuna.create_study(
             storage=storage,
@@ -78,10 +74,6 @@ def open_study(folder: Path, seed: int, pruner: BasePruner | None = None) -> Stu
             sampler=sampler,
             pruner=pruner or MedianPruner(n_startup_trials=4, n_warmup_steps=1),
         )
-
-
-def _constraints(trial: FrozenTrial) -> Sequence[float]:
-    return tuple(trial.user_attrs.get(OVER, {}).values()) or (0.0,)
 
 
 def mend_journal(folder: Path) -> None:

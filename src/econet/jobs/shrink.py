@@ -57,6 +57,7 @@ class Story:
     dataset: Dataset
     data_dir: Path | None
     workers: int
+    threads: int | None
     progress: Progress
     turns: Turns
     warnings: list[str] = field(default_factory=list[str])
@@ -82,7 +83,17 @@ def shrink(folder: Path, options: ShrinkOptions, progress: Progress, *, resume: 
             mend_journal(folder)
         workers = options.workers or describe_machine().cores
         turns = Turns(folder)
-        story = Story(folder, config, dataset, options.data_dir, workers, progress, turns, list(dataset.warnings))
+        story = Story(
+            folder=folder,
+            config=config,
+            dataset=dataset,
+            data_dir=options.data_dir,
+            workers=workers,
+            threads=options.threads,
+            progress=progress,
+            turns=turns,
+            warnings=list(dataset.warnings),
+        )
         try:
             return _told(story)
         finally:
@@ -234,6 +245,7 @@ def _baseline(story: Story) -> Run:
         batch_size=config.batch_size,
         augment=config.augment,
         deterministic=config.deterministic,
+        threads=story.threads,
         seed=config.seed,
     )
     story.progress.note(f"training the baseline, {config.baseline}")
@@ -291,7 +303,7 @@ def _final(story: Story, task: Task, finalists: list[TrialPoint]) -> tuple[Trial
     start, run = Run(task.home(FINALISTS, best.number)), Run(story.folder / FINAL)
     story.progress.note(f"training {best.network} to the end")
     length = planning.final_length(story.config, start)
-    final = further(task, best, start, run, story.progress, stage="final", **length)
+    final = further(task, best, start, run, story.progress, stage="final", threads=story.threads, **length)
     story.progress.note(line_of(final))
     worse = (final.accuracy or 0.0) < (best.accuracy or 0.0) and not best.over
     return (best, start) if worse else (final, run)

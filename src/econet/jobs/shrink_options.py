@@ -19,7 +19,7 @@ class ShrinkOptions:
 
     `time_s` is all training together, the baseline's included; `epochs` is the final training's and the baseline's.
     `teacher` is `subject` (the run, or the baseline), `none`, or a run folder. `workers` processes of one thread
-    search at once, by default one a core.
+    search at once, by default one a core; `threads` are those of the baseline's and the final training.
     """
 
     run: Path | None = None
@@ -37,6 +37,7 @@ class ShrinkOptions:
     batch_size: int | None = None
     proof: Proof = "test"
     deterministic: bool = False
+    threads: int | None = None
     seed: int = 0
 
 
@@ -54,6 +55,7 @@ def check_shrink_options(options: ShrinkOptions) -> None:
             batch_size=options.batch_size,
             augment=options.augment,
             deterministic=options.deterministic,
+            threads=options.threads,
             seed=options.seed,
         )
     )

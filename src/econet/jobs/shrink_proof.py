@@ -16,7 +16,7 @@ from econet.jobs.shrink_task import YARDSTICK, Task
 from econet.measurement.accuracy import read_predictions
 from econet.measurement.quiet_latency import BUSY, fresh_latencies
 from econet.models.space import Named, chosen
-from econet.report.shrink_page import front_of, write_shrink_page
+from econet.report.shrink_page import NAMES, front_of, write_shrink_page, written
 from econet.runs import provenance
 from econet.runs.artifact_records import Benchmark, Evaluation, Export
 from econet.runs.folder import Run
@@ -33,7 +33,6 @@ from econet.runs.shrink_records import (
 from econet.training.progress import Progress
 
 RECORD = "shrink.json"
-_WORDS = {"latency_ms": "latency", "bytes": "file size", "macs": "MACs", "energy_mj": "energy"}
 
 
 def proven(task: Task, point: TrialPoint, run: Run, progress: Progress) -> Proof:
@@ -171,7 +170,10 @@ def _answer(config: ShrinkConfig, proof: Proof | None, reachable: Reachable | No
         return False, _too_much(config, reachable)
     broken = [each for each in proof.budgets if not each.kept]
     kept = not broken and proof.verdict in (None, "yes")
-    said = [f"{_WORDS[each.name]} {each.found:g}, allowed {each.allowed:g}" for each in broken or proof.budgets]
+    said = [
+        f"{NAMES[each.name]} {written(each.name, each.found)}, allowed {written(each.name, each.allowed)}"
+        for each in broken or proof.budgets
+    ]
     return kept, "; ".join([*said, proof.reason])
 
 
@@ -180,8 +182,8 @@ def _too_much(config: ShrinkConfig, reachable: Reachable) -> str:
     worst = max(limit, key=lambda name: nearest.over.get(name, 0.0))
     value = None if nearest.cost is None else value_of(nearest.cost, worst)
     return (
-        f"no network of the search keeps all budgets: the nearest has {_WORDS[worst]} {value or 0:g}, "
-        f"allowed {limit[worst]:g}"
+        f"no network of the search keeps all budgets: the nearest has {NAMES[worst]} {written(worst, value or 0)}, "
+        f"allowed {written(worst, limit[worst])}"
     )
 
 
@@ -201,7 +203,7 @@ def _warnings(task: Task | None, proof: Proof | None) -> list[str]:
 def _least(points: Sequence[TrialPoint]) -> dict[str, float]:
     costs = [point.cost for point in points if point.cost is not None]
     found: dict[str, float] = {}
-    for name in _WORDS:
+    for name in NAMES:
         values = [value for cost in costs if (value := getattr(cost, name)) is not None]
         if values:
             found[name] = min(values)

@@ -10,7 +10,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from econet.errors import UserError
-from econet.jobs.search import BEGAN, FOLDER, OVER, Watcher
+from econet.jobs.search import BEGAN, FOLDER, Watcher
 from econet.jobs.shrink_task import POINT, TRIALS, Task
 from econet.jobs.train import train
 from econet.models import cost
@@ -112,7 +112,8 @@ def _trained(
 
 def _over(study: Study, trial: Trial, point: TrialPoint, over: dict[str, float]) -> TrialPoint:
     point = replace(point, over=over)
-    trial.set_user_attr(OVER, over)
+    for name, share in over.items():
+        trial.set_constraint(name, share)  # so the sampler learns where the budgets lie
     trial.set_user_attr(POINT, msgspec.to_builtins(point))
     study.tell(trial, state=TrialState.PRUNED)
     return point

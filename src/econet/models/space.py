@@ -154,6 +154,24 @@ class Named:
         return min(max(int(self.point.get(name, low)), low), low + (high - low) // step * step)
 
 
+@dataclass(frozen=True, slots=True)
+class _Recorder:
+    """Passes every choice on to `named` and keeps what was chosen."""
+
+    named: Named
+    kept: dict[str, Value]
+
+    def among(self, name: str, options: Sequence[str]) -> str:
+        """As the point says."""
+        self.kept[name] = chosen_option = self.named.among(name, options)
+        return chosen_option
+
+    def whole(self, name: str, low: int, high: int, step: int = 1) -> int:
+        """As the point says."""
+        self.kept[name] = number = self.named.whole(name, low, high, step)
+        return number
+
+
 def starting_points(space: Space) -> list[dict[str, Value]]:
     """Where a search begins: forms that are known to be good for their size, and the subject at a few shares.
 
@@ -173,7 +191,14 @@ def starting_points(space: Space) -> list[dict[str, Value]]:
     ]
     if space.subject is not None:
         points = [{"family": SUBJECT, "kept_percent": share} for share in (50, 25)] + points
-    return points
+    return [_whole(space, point) for point in points]
+
+
+def _whole(space: Space, point: Point) -> dict[str, Value]:
+    """`point` with every choice that it leaves open."""
+    recorder = _Recorder(Named(point), {})
+    chosen(space, recorder)
+    return recorder.kept
 
 
 def smallest(space: Space) -> list[Architecture]:

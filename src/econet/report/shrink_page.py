@@ -40,14 +40,12 @@ def written(name: str, value: float) -> str:
 def front_of(points: Sequence[TrialPoint], cost: CostName) -> tuple[int, ...]:
     """Indices of the points that no other point beats in both `cost` and accuracy, cheapest first.
 
-    Only networks whose training came to an end take part. Where one was trained further, its last state counts.
+    Only trials that came to their end take part: all were trained for as many epochs, so their accuracies compare.
     """
-    last = {point.number: index for index, point in enumerate(points)}
     known: list[tuple[float, float, int]] = []
-    for index in last.values():
-        point = points[index]
+    for index, point in enumerate(points):
         value = None if point.cost is None else getattr(point.cost, cost)
-        if value is not None and point.accuracy is not None and point.outcome in ("trained", "over budget"):
+        if value is not None and point.accuracy is not None and (point.stage, point.outcome) == ("trial", "trained"):
             known.append((value, -point.accuracy, index))
     front: list[int] = []
     best = 0.0
@@ -155,26 +153,33 @@ def told(record: Shrink) -> str:
 
 
 def front_rows(record: Shrink) -> list[list[str]]:
-    """The front for a table: network, cost, file, accuracy, epochs, and what became of it."""
+    """The front for a table: network, cost, file, MACs, accuracy, epochs, and its accuracy where it was trained on."""
     rows: list[list[str]] = []
     for index in record.front:
         point = record.points[index]
         cost = point.cost
         if cost is None or point.accuracy is None:
             continue
-        value = getattr(cost, record.cost)
         rows.append(
             [
                 point.network,
-                written(record.cost, value),
+                written(record.cost, getattr(cost, record.cost)),
                 written("bytes", cost.bytes),
                 written("macs", cost.macs),
                 numbers.percent(point.accuracy),
                 str(point.epochs),
-                point.stage,
+                _trained_on(record, point),
             ]
         )
     return rows
+
+
+def _trained_on(record: Shrink, trial: TrialPoint) -> str:
+    """What the network of a trial came to when it was trained further; nothing where it was not."""
+    later = [point for point in record.points if point.number == trial.number and point.stage != "trial"]
+    if not later or later[-1].accuracy is None:
+        return ""
+    return f"{numbers.percent(later[-1].accuracy)} after {later[-1].epochs}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,18 +243,16 @@ def _budget(record: Shrink) -> float | None:
 
 
 def _spots(record: Shrink) -> list[Spot]:
-    """Every network that came to the end of a training, and the subject where its cost is known."""
+    """Every trial that came to its end, the network that is handed over, and the subject."""
     spots: list[Spot] = []
-    last = {point.number: index for index, point in enumerate(record.points)}
-    handed_over = record.proof is not None
     for index, point in enumerate(record.points):
         value = None if point.cost is None else getattr(point.cost, record.cost)
-        if value is None or point.accuracy is None or point.outcome not in ("trained", "over budget"):
+        is_last = record.proof is not None and index == len(record.points) - 1
+        if value is None or point.accuracy is None:
             continue
-        is_last = handed_over and index == len(record.points) - 1
+        if not is_last and (point.stage, point.outcome) != ("trial", "trained"):
+            continue
         style = "final" if is_last else "front" if index in record.front else "plain"
-        if style == "plain" and last[point.number] != index:
-            continue
         words = f"{point.network}, {point.epochs} epochs"
         spots.append(Spot(value, point.accuracy, words, style, "handed over" if is_last else ""))
     if record.subject_benchmark is not None and record.subject_accuracy is not None:

@@ -41,7 +41,7 @@ def front_chart(
     across = Scale(min(costs) / 1.25, max(costs) * 1.25, log=True)
     up = padded([spot.accuracy for spot in spots], part=0.1, least=0.01)
     parts = [*_axes(across, up, caption, written), *_budget_line(across, budget, written)]
-    line = _staircase([spot for spot in spots if spot.style in ("front", "final")], across, up)
+    line = _staircase([spot for spot in spots if spot.style == "front"], across, up)
     parts += [element("path", d=line, class_="front-line")] if line else []
     order = {"plain": 0, "front": 1, "subject": 2, "final": 3}
     for spot in sorted(spots, key=lambda each: order[each.style]):
