@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from econet.data.dataset import Dataset
-from econet.data.listing import write_listing
 from econet.errors import UserError
 from econet.files import folder_lock
 from econet.jobs import shrink_plan as planning
 from econet.jobs.export import export_run
 from econet.jobs.options import PARITY_DROP, TrainOptions
-from econet.jobs.run_data import LISTING, check_same_data, data_config, load, load_again
 from econet.jobs.search import mend_journal, open_study, queue_lost
+from econet.jobs.shrink_asked import asked_config, begin, begun_config, check_length, recorded_config
 from econet.jobs.shrink_further import further, line_of
 from econet.jobs.shrink_options import ShrinkOptions, check_shrink_options
 from econet.jobs.shrink_proof import nearest_of, proven, write_outcome
@@ -35,14 +34,11 @@ from econet.jobs.train import train
 from econet.jobs.turns import Turns, alone
 from econet.jobs.workers import run_workers
 from econet.measurement.machine import describe_machine
-from econet.models import catalog
 from econet.models.space import starting_points
-from econet.runs import provenance
 from econet.runs.folder import Run, open_run
 from econet.runs.record import read_record, write_record
 from econet.runs.shrink_records import Budgets, Reachable, Shrink, ShrinkConfig, TrialPoint
 from econet.training.progress import Progress
-from econet.version import __version__
 
 RECORD = "shrink.json"
 WORKER = "econet.jobs.shrink_worker"
@@ -70,11 +66,13 @@ def shrink(folder: Path, options: ShrinkOptions, progress: Progress, *, resume: 
     asked is checked before anything is trained. Raises UserError; Interrupted after a signal.
     """
     check_shrink_options(options)
-    recorded = _recorded(folder, resume)
+    recorded = recorded_config(folder, resume)
     if recorded is None and resume:
         progress.note(f"{folder} holds no search yet: starting afresh")
-    config, dataset = _asked(folder, options) if recorded is None else _again(folder, recorded, options, progress)
-    _check_length(config, dataset)
+    config, dataset = (
+        asked_config(folder, options) if recorded is None else begun_config(folder, recorded, options, progress)
+    )
+    check_length(config, dataset)
     with folder_lock(folder):
         if (folder / RECORD).exists():
             progress.note(f"{folder} holds a finished search: nothing left to do")
@@ -82,22 +80,19 @@ def shrink(folder: Path, options: ShrinkOptions, progress: Progress, *, resume: 
         with alone(folder / WORKERS_LOCK):  # workers of a coordinator that died have ended now
             mend_journal(folder)
         workers = options.workers or describe_machine().cores
-        turns = Turns(folder)
-        story = Story(
-            folder=folder,
-            config=config,
-            dataset=dataset,
-            data_dir=options.data_dir,
-            workers=workers,
-            threads=options.threads,
-            progress=progress,
-            turns=turns,
-            warnings=list(dataset.warnings),
-        )
-        try:
+        with Turns(folder) as turns:
+            story = Story(
+                folder=folder,
+                config=config,
+                dataset=dataset,
+                data_dir=options.data_dir,
+                workers=workers,
+                threads=options.threads,
+                progress=progress,
+                turns=turns,
+                warnings=list(dataset.warnings),
+            )
             return _told(story)
-        finally:
-            turns.close()
 
 
 def _told(story: Story) -> Shrink:
@@ -121,76 +116,6 @@ def _told(story: Story) -> Shrink:
 # Before the search
 
 
-def _recorded(folder: Path, resume: bool) -> ShrinkConfig | None:
-    path = folder / CONFIG
-    if not path.exists():
-        return None
-    if not resume:
-        raise UserError(f"{folder} holds a search already", "it has a config.json", "--resume, or --out NEW")
-    return read_record(path, ShrinkConfig)
-
-
-def _asked(folder: Path, options: ShrinkOptions) -> tuple[ShrinkConfig, Dataset]:
-    """What is asked, as a record, and the images."""
-    if options.run is not None:
-        run = open_run(options.run)
-        run.finished  # noqa: B018 - raises where training did not come to its end
-        catalog.network(run.config.architecture)  # raises where it cannot be built again
-        dataset = load_again(run.config.data, data_dir=options.data_dir, skip_bad=options.skip_bad)
-        check_same_data(run.config.data, dataset, run.folder)
-        subject, baseline = provenance.relative_to(options.run, folder), None
-    elif options.data is not None:
-        dataset = load(options.data)
-        shape = (dataset.preprocess.channels, *dataset.preprocess.image_size)
-        catalog.architecture(options.baseline, shape, len(dataset.classes))
-        subject, baseline = BASELINE, options.baseline
-    else:
-        raise ValueError("checked before: a run or data")
-    named = options.teacher not in ("subject", "none")
-    teacher = provenance.relative_to(Path(options.teacher), folder) if named else options.teacher
-    return ShrinkConfig(
-        created=provenance.now(),
-        command=provenance.command(),
-        econet=__version__,
-        data=data_config(dataset),
-        subject=subject,
-        baseline=baseline,
-        teacher=teacher,
-        budgets=options.budgets,
-        trials=options.trials,
-        time_s=options.time_s,
-        epochs=options.epochs,
-        augment=options.augment or "light",
-        batch_size=options.batch_size,
-        proof=options.proof,
-        deterministic=options.deterministic,
-        skip_bad=options.skip_bad,
-        seed=options.seed,
-    ), dataset
-
-
-def _again(
-    folder: Path, recorded: ShrinkConfig, options: ShrinkOptions, progress: Progress
-) -> tuple[ShrinkConfig, Dataset]:
-    """A search goes on as it began: its record, and its images loaded again."""
-    dataset = load_again(recorded.data, data_dir=options.data_dir, skip_bad=recorded.skip_bad)
-    check_same_data(recorded.data, dataset, folder)
-    for name in ("budgets", "trials", "time_s", "epochs", "seed"):
-        before, now = getattr(recorded, name), getattr(options, name)
-        if before != now:
-            progress.note(f"going on with {name} {before}, as the search began, not with {now}")
-    return recorded, dataset
-
-
-def _check_length(config: ShrinkConfig, dataset: Dataset) -> None:
-    if config.time_s is not None and dataset.statistics is not None:
-        raise UserError(
-            f"{dataset.name} cannot be searched by --time",
-            "its pictures stay on disk, and how fast they can be read is not known before they are",
-            "--epochs N",
-        )
-
-
 def _prepared(story: Story) -> Task | Reachable:
     """The plan, made or read again; the point nearest to a latency that nothing here can reach."""
     folder, config, dataset = story.folder, story.config, story.dataset
@@ -204,7 +129,7 @@ def _prepared(story: Story) -> Task | Reachable:
         least = planning.least_files(space, dataset.preprocess, dataset.classes, scales)
         _check_possible(folder, least, config.budgets)
         if not (folder / CONFIG).exists():
-            _begin(folder, config, dataset)
+            begin(folder, config, dataset)
         unreachable = planning.too_slow(least, config.budgets)
         if unreachable is not None:
             return unreachable
@@ -213,7 +138,7 @@ def _prepared(story: Story) -> Task | Reachable:
         accuracy = export.accuracy_validation.artifact
         plan = planning.plan_for(config, subject, accuracy, sides, yardstick_ms, story.workers)
         write_record(folder / PLAN, plan)
-    task = open_task(folder, story.data_dir)
+    task = open_task(folder, story.data_dir, story.turns)
     task.give(dataset)
     return task
 
@@ -227,12 +152,6 @@ def _check_possible(folder: Path, least: planning.Least, budgets: Budgets) -> No
             with suppress(OSError):
                 (folder / YARDSTICK).unlink()
         raise
-
-
-def _begin(folder: Path, config: ShrinkConfig, dataset: Dataset) -> None:
-    if dataset.listing:
-        write_listing(folder / LISTING, dataset)
-    write_record(folder / CONFIG, config)
 
 
 def _baseline(story: Story) -> Run:

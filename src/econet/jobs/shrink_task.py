@@ -121,11 +121,11 @@ class Task:
         return teacher.folder if same else None
 
 
-def open_task(folder: Path, data_dir: Path | None) -> Task:
+def open_task(folder: Path, data_dir: Path | None, turns: Turns) -> Task:
     """The search in `folder`, whose plan is made. Raises UserError where a record is missing or wrong."""
     config = read_record(folder / CONFIG, ShrinkConfig)
     plan = read_record(folder / PLAN, SearchPlan)
-    return Task(folder, config, plan, open_run(folder / config.subject), Turns(folder), data_dir)
+    return Task(folder, config, plan, open_run(folder / config.subject), turns, data_dir)
 
 
 def space_for(preprocess: Preprocess, classes: int, sides: tuple[int, ...], subject: Run | None) -> Space:

@@ -15,7 +15,7 @@ from econet.jobs.search import FOLDER, Deadline, Parent, next_trial, open_study
 from econet.jobs.shrink_further import further, line_of
 from econet.jobs.shrink_task import FINALISTS, TRIALS, Task, open_task
 from econet.jobs.shrink_trial import points_of, try_out
-from econet.jobs.turns import among_others
+from econet.jobs.turns import Turns, among_others
 from econet.jobs.workers import MEND
 from econet.runs.folder import Run
 from econet.training.interruption import Interrupted
@@ -88,8 +88,8 @@ def main() -> int:
     asked = parser.parse_args()
     parent = Parent()
     try:
-        with among_others(asked.folder / WORKERS_LOCK):
-            task = open_task(asked.folder, asked.data_dir)
+        with among_others(asked.folder / WORKERS_LOCK), Turns(asked.folder) as turns:
+            task = open_task(asked.folder, asked.data_dir, turns)
 
             def between_steps() -> None:
                 parent.check()

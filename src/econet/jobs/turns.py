@@ -9,11 +9,11 @@ import fcntl
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 
 class Turns:
-    """One process's part in the turns of the search in `folder`."""
+    """One process's part in the turns of the search in `folder`; used in a `with`, which closes its files."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,11 @@ class Turns:
             if was_working:
                 self._enter()
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
         """Let go of both files."""
         self._gate.close()
         self._turns.close()

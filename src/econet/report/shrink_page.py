@@ -215,8 +215,13 @@ def _figures(record: Shrink) -> list[Figure]:
     )
     return [
         accuracy,
-        *(Figure(name, value, numbers.factor(ratio, good, bad), ratio > 1) for name, value, ratio, good, bad in pairs),
+        *(_compared(*pair) for pair in pairs),
     ]
+
+
+def _compared(name: str, value: str, ratio: float, good: str, bad: str) -> Figure:
+    said = numbers.factor(ratio, good, bad)
+    return Figure(name, value, said, said.startswith(bad))
 
 
 def _interval(record: Shrink) -> Markup | None:

@@ -44,8 +44,9 @@ def front_chart(
     line = _staircase([spot for spot in spots if spot.style == "front"], across, up)
     parts += [element("path", d=line, class_="front-line")] if line else []
     order = {"plain": 0, "front": 1, "subject": 2, "final": 3}
+    taken: list[tuple[float, float]] = []
     for spot in sorted(spots, key=lambda each: order[each.style]):
-        parts += _mark(spot, across, up, written)
+        parts += _mark(spot, across, up, written, taken)
     said = "; ".join(
         f"{spot.label or spot.words}: {numbers.percent(spot.accuracy)} at {written(spot.cost)}"
         for spot in spots
@@ -118,7 +119,10 @@ def _staircase(spots: Sequence[Spot], across: Scale, up: Scale) -> str:
     return "".join(path) if len(path) > 1 else ""
 
 
-def _mark(spot: Spot, across: Scale, up: Scale, written: Callable[[float], str]) -> list[Markup]:
+def _mark(
+    spot: Spot, across: Scale, up: Scale, written: Callable[[float], str], taken: list[tuple[float, float]]
+) -> list[Markup]:
+    """The point and its label, which keeps clear of the labels already `taken`."""
     x, y = _x(across.at(spot.cost)), _y(up.at(spot.accuracy))
     exact = element("title", f"{spot.words}: {numbers.percent(spot.accuracy, 2)}, {written(spot.cost)}")
     radius = {"plain": 3.5, "front": 4.5, "subject": 5.5, "final": 6.5}[spot.style]
@@ -126,5 +130,9 @@ def _mark(spot: Spot, across: Scale, up: Scale, written: Callable[[float], str])
     if spot.label:
         on_the_left = across.at(spot.cost) > 0.75
         anchor, shift = ("end", -11) if on_the_left else ("start", 11)
-        parts.append(element("text", spot.label, x=x + shift, y=y + 4, text_anchor=anchor, class_="halo"))
+        height = y + 4
+        while any(abs(height - other) < 14 and abs(x - beside) < 160 for beside, other in taken):
+            height += 14
+        taken.append((x, height))
+        parts.append(element("text", spot.label, x=x + shift, y=height, text_anchor=anchor, class_="halo"))
     return parts
