@@ -44,9 +44,12 @@ def _run(
 ) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", module, *words]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    processes.append(process)
-    with ThreadPoolExecutor(1) as pool:
+    pipe = subprocess.PIPE
+    with (
+        subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        processes.append(process)
         faults = pool.submit(_all_of, process.stderr)
         for line in process.stdout or ():
             told(line.rstrip("\n"))
