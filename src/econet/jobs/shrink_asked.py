@@ -14,6 +14,7 @@ from econet.runs.folder import open_run
 from econet.runs.record import read_record, write_record
 from econet.runs.shrink_records import ShrinkConfig
 from econet.training.progress import Progress
+from econet.training.weights import teacher_for
 from econet.version import __version__
 
 
@@ -38,6 +39,8 @@ def asked_config(folder: Path, options: ShrinkOptions) -> tuple[ShrinkConfig, Da
         subject, baseline = provenance.relative_to(options.run, folder), None
     elif options.data is not None:
         dataset = load(options.data)
+        if options.baseline in catalog.HANDCRAFTED:
+            raise catalog.unknown_model(options.baseline)
         shape = (dataset.preprocess.channels, *dataset.preprocess.image_size)
         catalog.architecture(options.baseline, shape, len(dataset.classes))
         subject, baseline = BASELINE, options.baseline
@@ -45,6 +48,8 @@ def asked_config(folder: Path, options: ShrinkOptions) -> tuple[ShrinkConfig, Da
         raise ValueError("checked before: a run or data")
     named = options.teacher not in ("subject", "none")
     teacher = provenance.relative_to(Path(options.teacher), folder) if named else options.teacher
+    if named:
+        teacher_for(data_config(dataset), open_run(Path(options.teacher)))  # raises where it cannot teach these data
     return ShrinkConfig(
         created=provenance.now(),
         command=provenance.command(),

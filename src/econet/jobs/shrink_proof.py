@@ -104,7 +104,7 @@ def nearest_of(task: Task, points: Sequence[TrialPoint]) -> Reachable:
     Raises UserError where points kept them, but none could be trained.
     """
     broken = [point for point in points if point.over]
-    if not broken:
+    if len(broken) < len(points) or not broken:
         raise _nothing_trained(points)
     point = min(broken, key=lambda each: max(each.over.values()))
     if point.cost is None:
