@@ -12,7 +12,7 @@ from econet.version import __version__
 if TYPE_CHECKING:
     from econet import models
     from econet.deployment.predictor import Predictor
-    from econet.jobs.python import compare, evaluate, export, load_data, prune, quantize, sensitivity, train
+    from econet.jobs.python import compare, evaluate, export, load_data, prune, quantize, sensitivity, shrink, train
 
 __all__ = [
     "Predictor",
@@ -26,6 +26,7 @@ __all__ = [
     "prune",
     "quantize",
     "sensitivity",
+    "shrink",
     "train",
 ]
 
@@ -38,6 +39,7 @@ _WHERE = {
     "prune": "econet.jobs.python",
     "quantize": "econet.jobs.python",
     "sensitivity": "econet.jobs.python",
+    "shrink": "econet.jobs.python",
     "train": "econet.jobs.python",
 }
 

@@ -18,6 +18,7 @@ from econet.version import __version__
 COMMANDS = (
     "compare",
     "train",
+    "shrink",
     "evaluate",
     "benchmark",
     "export",

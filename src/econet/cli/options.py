@@ -152,6 +152,14 @@ length_options = together(
     click.option("--epochs", type=int, metavar="N", help="Passes over the training images, instead of --time."),
 )
 
+augment_option = click.option(
+    "--augment",
+    type=Named("augment", *get_args(Augment)),
+    default="light",
+    show_default=True,
+    help="How training images are varied.",
+)
+
 deterministic_option = click.option(
     "--deterministic", is_flag=True, help="Measure nothing: same seed, same bits. Needs --epochs."
 )
@@ -179,13 +187,7 @@ training_options = together(
         help="How the learning rate moves.",
     ),
     click.option("--lr", type=float, metavar="F", help="Highest learning rate [default: the model's own]."),
-    click.option(
-        "--augment",
-        type=Named("augment", *get_args(Augment)),
-        default="light",
-        show_default=True,
-        help="How training images are varied.",
-    ),
+    augment_option,
     deterministic_option,
     device_option,
     threads_option,

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         help="Share of each label given to all classes [default: the model's own].",
     ),
     click.option("--ema", type=float, metavar="F", help="Decay of the weights' average [default: the model's own]."),
+    click.option("--tune", type=int, metavar="N", help="First search rate, decay, smoothing, augmentation: N trials."),
     click.option("--patience", type=int, metavar="N", help="Stop after N epochs without a better validation accuracy."),
 )
 @options.data_options
@@ -84,6 +85,7 @@ def train(terminal: Terminal, *, data: str | None, out: Path | None, resume: boo
     from econet.jobs.train import train as job
 
     dataset = _recorded(folder, asked) if data is None else load(options.settings(DataOptions, asked, source=data))
+    wanted = _tuned(terminal, folder, dataset, wanted, asked["tune"])
     run = job(folder, dataset, wanted, terminal.progress(), resume=resume)
     terminal.resume = None
 
@@ -101,6 +103,19 @@ def train(terminal: Terminal, *, data: str | None, out: Path | None, resume: boo
     following = "evaluate {}" if "handcrafted" in run.recorded.architecture else "export {} --int8"
     terminal.note(f"next: econet {following.format(folder)}")
     return DONE
+
+
+def _tuned(
+    terminal: Terminal, folder: Path, dataset: "Dataset", wanted: TrainOptions, trials: int | None
+) -> TrainOptions:
+    """What to train with: as asked, or the best of `trials` settings; a run that began keeps its own."""
+    from econet.runs.folder import Run
+
+    if trials is None or Run(folder).exists:
+        return wanted
+    from econet.jobs.tune import tune
+
+    return tune(folder, dataset, wanted, trials, terminal.progress())
 
 
 def _recorded(folder: Path, asked: dict[str, Any]) -> "Dataset":

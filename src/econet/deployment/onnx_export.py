@@ -22,6 +22,7 @@ from econet.images.preprocess import Preprocess
 from econet.models.classic_layers import FireLayer, InvertedResidualLayer, ShuffleUnitLayer
 from econet.models.layers_2012 import LocalLayer, LrnLayer, MapNormLayer, MaskDropout, MeanImageLayer
 from econet.models.network import (
+    BottleneckLayer,
     ConvLayer,
     DenseLayer,
     GlobalMeanLayer,
@@ -84,6 +85,8 @@ def _write_layer(writer: GraphWriter, layer: nn.Module, x: str) -> str:
             return _write_residual(writer, layer, x)
         case InvertedResidualLayer() | FireLayer() | ShuffleUnitLayer():
             return write_classic_layer(writer, layer, x)
+        case BottleneckLayer():
+            return _write_bottleneck(writer, layer, x)
         case nn.MaxPool2d():
             return _write_max_pool(writer, layer, x)
         case LocalLayer() | LrnLayer() | MapNormLayer() | MaskDropout() | MeanImageLayer():
@@ -126,6 +129,13 @@ def _write_residual(writer: GraphWriter, layer: ResidualLayer, x: str) -> str:
     if layer.shortcut is not None:
         x = write_convolution(writer, layer.shortcut, layer.shortcut_norm, x)
     return writer.add("Relu", [writer.add("Add", [x, inner])])
+
+
+def _write_bottleneck(writer: GraphWriter, layer: BottleneckLayer, x: str) -> str:
+    inner = writer.add("Relu", [write_convolution(writer, layer.down, layer.down_norm, x)])
+    inner = writer.add("Relu", [write_convolution(writer, layer.conv, layer.norm, inner)])
+    result = write_convolution(writer, layer.up, layer.up_norm, inner)
+    return writer.add("Relu", [writer.add("Add", [x, result]) if layer.adds_input else result])
 
 
 def _write_dense(writer: GraphWriter, layer: DenseLayer, x: str, output: str | None) -> str:

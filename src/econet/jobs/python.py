@@ -28,13 +28,14 @@ from econet.jobs.repeats import compare as compare_in
 from econet.jobs.run_data import load, load_again
 from econet.jobs.sensitivity import sensitivity as sensitivity_in
 from econet.jobs.train import train as train_in
-from econet.report import words
+from econet.report import shrink_page, words
 from econet.report.table import COLUMNS, rows
-from econet.runs import comparison_records
+from econet.runs import comparison_records, shrink_records
 from econet.runs.artifact_records import Evaluation
 from econet.runs.choices import Format, Importance
 from econet.runs.folder import Run, open_run
 from econet.runs.sensitivity_records import Sensitivity
+from econet.runs.shrink_records import Budgets
 from econet.training.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def train(
     out: Path | str | None = None,
     teacher: Teacher | Sequence[Teacher] | None = None,
     start: Run | Path | None = None,
+    tune: int | None = None,
     resume: bool = False,
     progress: Progress | None = None,
     **options: Any,
@@ -65,8 +67,8 @@ def train(
     """Train a catalog model, or your own network, and return its finished run.
 
     `time` reads as in the terminal ("90s", "5m"); without it and without `epochs` training takes five minutes.
-    Several teachers teach together. Other options as in TrainOptions. Raises UserError where something can be put
-    right.
+    Several teachers teach together. With `tune` so many settings of rate, decay, smoothing and augmentation are tried
+    on validation first. Other options as in TrainOptions. Raises UserError where something can be put right.
     """
     dataset = load_data(data) if isinstance(data, str) else data
     named = model if isinstance(model, str) else type(model).__name__
@@ -80,6 +82,10 @@ def train(
     )
     folder = Path(out) if out is not None else _new_folder(dataset.name, named)
     module = None if isinstance(model, str) else model
+    if tune is not None and not Run(folder).exists:
+        from econet.jobs.tune import tune as tune_in
+
+        asked = tune_in(folder, dataset, asked, tune, progress or Silent(), module=module)
     return train_in(folder, dataset, asked, progress or Silent(), module=module, resume=resume)
 
 
@@ -231,6 +237,80 @@ def compare(
     images = DataOptions(data, **{name: options.pop(name) for name in of_data})
     asked = CompareOptions(images, time_s=_seconds(time, epochs), epochs=epochs, **options)
     return Comparison(folder, compare_in(folder, asked, progress or Silent(), resume=resume))
+
+
+def shrink(
+    target: Run | Path | str,
+    *,
+    max_latency_ms: float | None = None,
+    max_kb: float | None = None,
+    max_macs: int | None = None,
+    max_drop: float | None = None,
+    max_energy_mj: float | None = None,
+    time: str | None = None,
+    epochs: int | None = None,
+    out: Path | str | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> "Shrunk":
+    """Find, train and prove a network whose file keeps the budgets, cheaper than a run or than a baseline on data.
+
+    `target` is a run, its folder, or data. Options as in ShrinkOptions and, for data, DataOptions. Raises UserError
+    where something can be put right.
+    """
+    from econet.jobs.shrink import shrink as shrink_in
+    from econet.jobs.shrink_options import ShrinkOptions
+
+    path = target.folder if isinstance(target, Run) else Path(target)
+    budgets = Budgets(
+        max_latency_ms=max_latency_ms,
+        max_kb=max_kb,
+        max_macs=max_macs,
+        max_energy_mj=max_energy_mj,
+        max_drop=max_drop,
+    )
+    if Run(path).exists:
+        what: dict[str, Any] = {"run": path}
+    else:
+        both = {"seed", "data_dir", "skip_bad"}
+        of_data = {field.name for field in fields(DataOptions)} & options.keys()
+        images = {name: options[name] if name in both else options.pop(name) for name in of_data}
+        what = {"data": DataOptions(str(target), **images)}
+    asked = ShrinkOptions(budgets=budgets, time_s=_seconds(time, epochs), epochs=epochs, **what, **options)
+    folder = Path(out) if out is not None else _new_folder(str(path), "shrink")
+    return Shrunk(folder, shrink_in(folder, asked, progress or Silent(), resume=resume))
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """A finished search within a budget: its folder and its record."""
+
+    folder: Path
+    record: shrink_records.Shrink
+
+    @property
+    def kept(self) -> bool:
+        """Whether every stated budget is kept."""
+        return self.record.kept
+
+    @property
+    def artifact(self) -> Path | None:
+        """The file that is handed over; None where the budget cannot be reached."""
+        return None if self.record.proof is None else self.folder / self.record.proof.artifact
+
+    @property
+    def page(self) -> Path:
+        """The page that tells it."""
+        return self.folder / "page.html"
+
+    def __str__(self) -> str:
+        return f"{shrink_page.headline(self.record)}. {shrink_page.detail(self.record)}"
+
+    def _repr_html_(self) -> str:
+        from markupsafe import escape
+
+        return f"<p>{escape(str(self))}</p>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,8 @@ def _begin(
         architecture = catalog.architecture(options.model, input_shape, len(dataset.classes), **switches)
         network, name = catalog.network(architecture), options.model
     else:
-        network, architecture, name = module, catalog.describe_object(module), type(module).__name__
+        network, architecture = module, catalog.describe_object(module)
+        name = str(architecture.get("name", type(module).__name__))
     if catalog.takes_raw_pixels(architecture):
         catalog.set_mean_image(network, training_mean(dataset))
         dataset = seen_by(dataset, architecture)

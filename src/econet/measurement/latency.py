@@ -96,6 +96,19 @@ def benchmark(
 
     `parameters_trained` goes into each record as given. Raises UserError where a file is no EcoNet artifact.
     """
+    subjects = _taken_in_turns(paths, rounds, round_seconds)
+    return [_measured(subject, trained) for subject, trained in zip(subjects, parameters_trained, strict=True)]
+
+
+def latencies(
+    paths: Sequence[Path], *, rounds: int = ROUNDS, round_seconds: float = ROUND_SECONDS
+) -> list[tuple[float, ...]]:
+    """Each file's median latency (ms) round by round, measured as `benchmark` does, and nothing else of it."""
+    return [_round_medians(subject) for subject in _taken_in_turns(paths, rounds, round_seconds)]
+
+
+def _taken_in_turns(paths: Sequence[Path], rounds: int, round_seconds: float) -> list[_Subject]:
+    """Every file warmed up, then timed for `rounds` interleaved rounds."""
     subjects = [_Subject(path) for path in paths]
     for subject in subjects:
         subject.warm_up(round_seconds)
@@ -104,7 +117,11 @@ def benchmark(
         first = number % max(1, len(subjects))
         for subject in subjects[first:] + subjects[:first]:
             subject.take_round()
-    return [_measured(subject, trained) for subject, trained in zip(subjects, parameters_trained, strict=True)]
+    return subjects
+
+
+def _round_medians(subject: _Subject) -> tuple[float, ...]:
+    return tuple(statistics.median(times) * 1000 for times in subject.wall_s)
 
 
 def latency_ratio(a_rounds: Sequence[float], b_rounds: Sequence[float]) -> tuple[float, float, float]:
@@ -136,7 +153,7 @@ def _measured(subject: _Subject, parameters_trained: int | None) -> Measurement:
         energy_estimate=estimate_energy(cpu_s) if energy_mj is None else None,
         machine=describe_machine(),
     )
-    return Measurement(record, tuple(statistics.median(times) * 1000 for times in subject.wall_s))
+    return Measurement(record, _round_medians(subject))
 
 
 def _latency(subject: _Subject) -> Latency:

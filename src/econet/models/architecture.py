@@ -123,6 +123,19 @@ class ShuffleUnit(Layer, frozen=True, kw_only=True, tag="shuffle-unit"):
     stride: int = 1
 
 
+class Bottleneck(Layer, frozen=True, kw_only=True, tag="bottleneck"):
+    """1x1 down to `inner` channels, a dense 3x3, 1x1 up to `channels`; the input is added where shapes agree.
+
+    Source: He et al. 2016, "Deep Residual Learning", section 4.1, the bottleneck block; the stride is the 3x3's.
+    `adds_input` says for itself whether the input is added, as in `Separable`.
+    """
+
+    channels: int
+    inner: int
+    stride: int = 1
+    adds_input: bool | None = None
+
+
 class MaxPool(Layer, frozen=True, kw_only=True, tag="max-pool"):
     """Largest value in a `kernel` x `kernel` window every `stride` pixels; overlapping where kernel > stride.
 
@@ -211,6 +224,7 @@ AnyLayer = (
     | InvertedResidual
     | Fire
     | ShuffleUnit
+    | Bottleneck
     | MaxPool
     | AvgPool
     | Lrn

@@ -9,7 +9,7 @@ from torch import nn
 from econet.models.architecture import AnyLayer, Architecture
 from econet.models.classic_layers import FireLayer, InvertedResidualLayer, ShuffleUnitLayer
 from econet.models.layers_2012 import LocalLayer
-from econet.models.network import ConvLayer, DenseLayer, Network, ResidualLayer, SeparableLayer
+from econet.models.network import BottleneckLayer, ConvLayer, DenseLayer, Network, ResidualLayer, SeparableLayer
 
 
 def architecture_as_built(network: Network) -> Architecture:
@@ -33,6 +33,9 @@ def _as_built(module: nn.Module, layer: AnyLayer) -> AnyLayer:
         case ResidualLayer():
             inner, wide = module.conv1.out_channels, module.conv2.out_channels
             return changed(layer, channels=wide, inner=inner, projects=module.shortcut is not None)
+        case BottleneckLayer():
+            inner, wide = module.down.out_channels, module.up.out_channels
+            return changed(layer, channels=wide, inner=inner, adds_input=module.adds_input)
         case InvertedResidualLayer():
             expanded = None if module.expand is None else module.expand.conv.out_channels
             return changed(layer, channels=module.project.conv.out_channels, expanded=expanded)

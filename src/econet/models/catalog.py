@@ -216,7 +216,14 @@ def handed_over(module: "nn.Module", data: dict[str, Any]) -> "nn.Module":
 
 
 def describe_object(module: "nn.Module") -> dict[str, Any]:
-    """What is recorded of a network handed over as an object: its class and its parameters' shapes."""
+    """What is recorded of a network handed over as an object: its class and its parameters' shapes.
+
+    One that was built from an architecture is recorded by that, and can be built again.
+    """
+    from econet.models.network import Network
+
+    if isinstance(module, Network):
+        return records.to_data(module.architecture)
     shapes = {name: list(value.shape) for name, value in module.state_dict().items()}
     return {"object": type(module).__qualname__, "parameters": shapes}
 

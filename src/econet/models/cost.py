@@ -3,6 +3,7 @@
 from econet.models.architecture import (
     AnyLayer,
     Architecture,
+    Bottleneck,
     Conv,
     Dense,
     Fire,
@@ -46,6 +47,10 @@ def _cost(layer: AnyLayer, reads: Shape, gives: Shape) -> tuple[int, int]:
             return _sum(squeezed, _convolution(layer.squeeze, layer.expand1, 1, places), wide)
         case ShuffleUnit():
             return _shuffle_unit(layer, reads, places)
+        case Bottleneck():
+            down = _convolution(inputs, layer.inner, 1, reads[1] * reads[2])
+            middle = _convolution(layer.inner, layer.inner, 3, places)
+            return _sum(_sum(down, middle), _convolution(layer.inner, outputs, 1, places))
         case Local():
             each, weights = _convolution(inputs, outputs, layer.kernel, 1)
             return each * places, weights * places

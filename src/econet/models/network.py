@@ -11,6 +11,7 @@ from econet.models.architecture import (
     AnyLayer,
     Architecture,
     AvgPool,
+    Bottleneck,
     Conv,
     Dense,
     Dropout,
@@ -100,6 +101,27 @@ class ResidualLayer(nn.Module):
         return F.relu(x + inner, inplace=True)
 
 
+class BottleneckLayer(nn.Module):
+    """`Bottleneck` as a module; the last convolution has no ReLU of its own where the input is added."""
+
+    def __init__(self, inputs: int, layer: Bottleneck) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(inputs, layer.inner, 1, bias=False)
+        self.down_norm = nn.BatchNorm2d(layer.inner)
+        self.conv = nn.Conv2d(layer.inner, layer.inner, 3, layer.stride, 1, bias=False)
+        self.norm = nn.BatchNorm2d(layer.inner)
+        self.up = nn.Conv2d(layer.inner, layer.channels, 1, bias=False)
+        self.up_norm = nn.BatchNorm2d(layer.channels)
+        self.adds_input = adds_input(layer, inputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, channels, H / stride, W / stride]."""
+        inner = F.relu(self.down_norm(self.down(x)), inplace=True)
+        inner = F.relu(self.norm(self.conv(inner)), inplace=True)
+        result = self.up_norm(self.up(inner))
+        return F.relu(x + result if self.adds_input else result, inplace=True)
+
+
 class GlobalMeanLayer(nn.Module):
     """`GlobalMean` as a module."""
 
@@ -176,6 +198,8 @@ def _made(layer: AnyLayer, shape: Shape) -> nn.Module:
             return _initialised(FireLayer(channels, layer))
         case ShuffleUnit():
             return _initialised(ShuffleUnitLayer(channels, layer))
+        case Bottleneck():
+            return _initialised(BottleneckLayer(channels, layer))
         case Local():
             return LocalLayer(channels, height, width, layer)
         case MaxPool():

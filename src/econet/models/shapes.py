@@ -7,6 +7,7 @@ from econet.models.architecture import (
     AnyLayer,
     Architecture,
     AvgPool,
+    Bottleneck,
     Conv,
     Dense,
     Fire,
@@ -54,7 +55,7 @@ def output_shape(layer: AnyLayer, shape: Shape) -> Shape:
                 _windows(height + total + bottom, layer.kernel, layer.stride),
                 _windows(width + total + right, layer.kernel, layer.stride),
             )
-        case Separable() | Residual():
+        case Separable() | Residual() | Bottleneck():
             return layer.channels, -(-height // layer.stride), -(-width // layer.stride)
         case InvertedResidual() | ShuffleUnit():
             return layer.channels, -(-height // layer.stride), -(-width // layer.stride)
@@ -84,8 +85,8 @@ def splits(layer: ShuffleUnit, inputs: int) -> bool:
     return layer.stride == 1 and inputs == layer.channels
 
 
-def adds_input(layer: Separable, inputs: int) -> bool:
-    """Whether a separable block that reads `inputs` channels adds them to what it gives."""
+def adds_input(layer: Separable | Bottleneck, inputs: int) -> bool:
+    """Whether a block that reads `inputs` channels adds them to what it gives."""
     return layer.stride == 1 and inputs == layer.channels if layer.adds_input is None else layer.adds_input
 
 

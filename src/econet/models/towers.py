@@ -18,13 +18,17 @@ from econet.errors import UserError
 from econet.models.architecture import (
     AnyLayer,
     Architecture,
+    Bottleneck,
     Conv,
     Dense,
+    Fire,
+    InvertedResidual,
     Local,
     Lrn,
     MeanImage,
     Residual,
     Separable,
+    ShuffleUnit,
 )
 from econet.models.exchange import Link, Passage
 from econet.models.layers_2012 import LrnLayer, MaskDropout, MeanImageLayer
@@ -194,7 +198,7 @@ def _obstacle(layer: AnyLayer, *, last: bool) -> str | None:
     match layer:
         case Lrn() if layer.columns != COLUMNS:
             return "reaches across the columns"
-        case Local() | Separable() | Residual():
+        case Local() | Separable() | Residual() | Bottleneck() | InvertedResidual() | Fire() | ShuffleUnit():
             return "has no columns"
         case Conv() if layer.groups not in (1, COLUMNS):
             return f"has {layer.groups} groups"

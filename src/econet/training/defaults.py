@@ -30,6 +30,8 @@ _BY_MODEL = {
     "cuda_convnet": Defaults(
         batch_size=128, optimizer="sgd-2012", lr=0.001, weight_decay=0.0, label_smoothing=0.0, ema=0.0
     ),
+    # What a search put together (models/space.py).
+    "found": Defaults(batch_size=128, optimizer="muon", lr=0.03, weight_decay=0.01),
     "resnet_small": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
     # The rivals as in the usual CIFAR recipes; less of a rate where maps are wide, or nothing is normalised.
     "resnet8": Defaults(batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4),
