@@ -15,10 +15,13 @@ from econet.models.architecture import (
     Bottleneck,
     Conv,
     Dense,
+    Fire,
     GlobalMean,
+    InvertedResidual,
     Local,
     Residual,
     Separable,
+    ShuffleUnit,
 )
 from econet.models.scaled import scaled
 
@@ -115,7 +118,8 @@ def in_words(architecture: Architecture) -> str:
     """A network in one line, its classifier left out.
 
     C16 is a convolution to 16 channels (3x3; C16k5: 5x5), P96/2 a depthwise pair of stride 2, B96:32 a bottleneck of
-    32 inner channels, R a residual block, L a local layer, F a dense one. What was not put together here has its name.
+    32 inner channels, I an inverted residual, S a shuffle unit, E a fire module, R a residual block, L a local layer,
+    F a dense one. What was not put together here has its name.
     """
     words = [word for layer in architecture.layers[:-1] if (word := _word(layer))]
     return " ".join(words if architecture.name == FOUND else [f"{architecture.name}:", *words])
@@ -130,6 +134,12 @@ def _word(layer: AnyLayer) -> str:
             word = f"B{layer.channels}:{layer.inner}"
         case Residual():
             word = f"R{layer.channels}"
+        case InvertedResidual():
+            word = f"I{layer.channels}" + ("" if layer.expanded is None else f":{layer.expanded}")
+        case ShuffleUnit():
+            word = f"S{layer.channels}:{layer.inner}"
+        case Fire():
+            return f"E{layer.squeeze}:{layer.expand1}+{layer.expand3}"
         case Dense():
             return f"F{layer.channels}"
         case _:
