@@ -46,8 +46,9 @@ def activation_ranges(model: onnx.ModelProto, calibration: Pixels) -> dict[str, 
 def quantize(model: onnx.ModelProto, ranges: Mapping[str, Range]) -> onnx.ModelProto:
     """The int8 artifact of the fp32 artifact `model`; `ranges` come from `activation_ranges` of that very model.
 
-    Conv, Gemm and MatMul with constant weights, Add and Concat of activations, MaxPool, GlobalAveragePool, Flatten
-    and Reshape become integer; ReLU vanishes into the range before it; anything else stays float in between.
+    Conv, Gemm and MatMul with constant weights, Add and Concat of activations, pooling, and what only moves values
+    (Flatten, Reshape, Slice, Gather, ...) become integer; ReLU and ReLU6 vanish into the range before them; anything
+    else stays float in between.
     """
     metadata = read_metadata(model, _IN_MEMORY)
     image, classes, opset = form_of(model)

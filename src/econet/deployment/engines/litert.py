@@ -1,7 +1,6 @@
 """.tflite files in LiteRT, with XNNPACK, one image a call. What the ends mean is said by the sidecar."""
 
 import os
-import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -105,7 +104,6 @@ def _interpreter(content: bytes, threads: int) -> Any:
 @contextmanager
 def silent() -> Generator[None]:
     """What goes wrong is raised; the runtime's own lines on standard error would stand beside it."""
-    sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
