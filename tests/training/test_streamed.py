@@ -17,7 +17,7 @@ from econet.data.load import load_data
 from econet.errors import UserError
 from econet.runs.choices import ColourNoise
 from econet.runs.folder import Run
-from econet.training import loop
+from econet.training import loop, watch
 from econet.training.interruption import Interrupted
 
 PHOTOS = Path(__file__).parents[1] / "fixtures" / "clothing"
@@ -113,7 +113,8 @@ def test_a_checkpoint_that_takes_long_to_write_is_written_less_often(trained, da
         steps.append(counters.step)
         write(run, tensors, counters)
 
-    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=now))
+    for module in (loop, watch):
+        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=now))
     monkeypatch.setattr(loop, "write_checkpoint", written)
     trained("run", teller(advance), data=data, **{**ASKED, "epochs": 1, "batch_size": 1})
     assert steps == [4, 11, 18, 25, 32, 35]

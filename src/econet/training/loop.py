@@ -162,12 +162,14 @@ def _run_epoch(learner: Learner, forward: Forward, request: Request) -> None:
     left = order[(counters.step % plan.steps_per_epoch) * batch_size :].split(batch_size)[: end - counters.step]
     watch = Watch(counters, request, learner.device, partial(_save, learner), every=lambda: learner.checkpoint_seconds)
     for _ in learner.lessons.ask(counters.epoch, config.machine.precision, learner.progress):
+        watch.count()
         watch.look()
     learner.lessons.expect(left)
     learner.network.train()
     started, first = time.perf_counter(), counters.step
     for indices in left:
         loss = _one_step(learner, forward, indices)
+        watch.count()
         rate = (counters.step - first) * batch_size / (time.perf_counter() - started)
         learner.progress.advance(counters.step, loss, rate)
         _check_chance(learner)

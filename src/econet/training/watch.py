@@ -23,18 +23,18 @@ class Watch:
     ) -> None:
         self._counters, self._request, self._device = counters, request, device
         self._save, self._every = save, every
-        self._started = self._saved = time.perf_counter()
+        self._started = self._saved = self._now = time.perf_counter()
         self._before = counters.seconds
 
     def count(self) -> None:
-        """Bring the counted seconds up to date."""
-        self._counters.seconds = self._before + time.perf_counter() - self._started
+        """Read the clock and bring the counted seconds up to date."""
+        self._now = time.perf_counter()
+        self._counters.seconds = self._before + self._now - self._started
 
     def look(self) -> None:
-        """Save where it is time, or where a signal came in any process; raises Interrupted for a signal."""
-        self.count()
+        """Save where it was time at the last count, or a signal came in any process; raises Interrupted for one."""
         # Together: where the processes share the network, they also save together, when the one that writes says so.
-        due = parallel.rank() == 0 and time.perf_counter() - self._saved > self._every()
+        due = parallel.rank() == 0 and self._now - self._saved > self._every()
         stop, due = parallel.largest((self._request.number or 0, due), self._device)
         if due or stop:
             self._save()
