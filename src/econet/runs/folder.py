@@ -115,10 +115,10 @@ class Run:
     @property
     def resume_command(self) -> str:
         """What goes on with an unfinished run: `econet train`, or the command that made it from its parent."""
-        parent = self.recorded.parent if isinstance(self.recorded, RunConfig) else None
-        if parent is None:
-            return f"econet train --resume --out {self.folder}"
-        return f"the command that made it, with --resume: {self.config.command}"
+        recorded = self.recorded if self.exists else None
+        if isinstance(recorded, RunConfig) and recorded.parent is not None:
+            return f"the command that made it, with --resume: {recorded.command}"
+        return f"econet train --resume --out {self.folder}"
 
     @property
     def history(self) -> list[Epoch]:
