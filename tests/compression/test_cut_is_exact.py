@@ -21,6 +21,7 @@ from econet.images.preprocess import Preprocess
 from econet.models import catalog, cost
 from econet.models.architecture import from_data, to_data
 from econet.models.cuts import tensors_of
+from plain_layers import spread_out
 from silenced import relative_difference, silenced
 
 RATIO = 0.4
@@ -37,7 +38,7 @@ LONG = [
     ("alexnet:mini", {"lrn": False, "batch_norm": True, "dense_layers": False}),
     ("alexnet:mini", {"lrn": False, "activation": "tanh", "conv6": True}),
     ("alexnet_towers:mini", {"lrn": False}),
-    ("cuda_convnet:26pct", {"activation": "tanh"}),
+    ("cuda_convnet:26pct", {}),
     ("cuda_convnet:19pct", {}),
     ("cuda_convnet:18pct", {}),
     ("cuda_convnet:13pct", {}),
@@ -56,7 +57,9 @@ LONG = [
 def built(name, switches, side=28):
     """A network of the catalog for gray pictures, its biases and norms as training leaves them."""
     shape = catalog.PUBLISHED_SHAPE.get(name, (1, side, side))
-    return lively(catalog.build(name, input_shape=shape, **switches))
+    network = lively(catalog.build(name, input_shape=shape, **switches))
+    # Weights that begin as small as in 2012 would leave answers that are all noise of rounding.
+    return spread_out(network) if name.startswith(("cuda", "alexnet:paper", "alexnet:original")) else network
 
 
 def pictures(unseen, shape, count=6):

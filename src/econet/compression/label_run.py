@@ -76,7 +76,7 @@ class _Run:
             return lambda node, name, arguments: WEIGHTED[name](Step(node, self.findings), arguments)
         for known, handler in (
             (name == "pad" or name.endswith("_pad_nd"), self._padded),
-            (name in MOVES, self._moved),
+            (name in MOVES or name in SAME, self._moved),
             (name in POOLS, self._pooled),
             (name in MEANS, self._mean),
             (name in POINTWISE or torch.Tag.pointwise in tags, self._value_by_value),

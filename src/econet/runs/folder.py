@@ -127,13 +127,12 @@ class Run:
     @property
     def resume_command(self) -> str:
         """What goes on with an unfinished run: `econet train`, or the command that made it from its parent."""
-        recorded = self.recorded
-        parent = recorded.parent if isinstance(recorded, RunConfig) else None
-        if "quantized" in recorded.architecture:
+        recorded = self.recorded if self.exists else None
+        if isinstance(recorded, RunConfig) and "quantized" in recorded.architecture:
             return f"econet quantize --resume --out {self.folder}"
-        if parent is None:
-            return f"econet train --resume --out {self.folder}"
-        return f"the command that made it, with --resume: {self.config.command}"
+        if isinstance(recorded, RunConfig) and recorded.parent is not None:
+            return f"the command that made it, with --resume: {recorded.command}"
+        return f"econet train --resume --out {self.folder}"
 
     @property
     def history(self) -> list[Epoch]:
