@@ -48,8 +48,9 @@ LONG = [
     ("resnet8", {}),
     ("resnet20", {}),
     ("squeezenet", {}),
-    ("mobilenet_v2", {"width": 0.5}),
-    ("shufflenet_v2", {}),
+    ("mobilenet_v2", {"width": 0.25}),
+    ("mobilenet_v2:x0.5", {}),
+    ("shufflenet_v2:x0.5", {}),
     ("efficientnet_lite0", {}),
 ]
 
