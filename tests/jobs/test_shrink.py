@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from econet.jobs.search import JOURNAL, open_study
 from econet.jobs.shrink import shrink
 from econet.jobs.shrink_options import ShrinkOptions
 from econet.jobs.train import train
+from econet.measurement import latency, quiet_latency
 from econet.runs.artifact_records import Evaluation
 from econet.runs.folder import Run
 from econet.runs.record import read_record
@@ -55,6 +57,18 @@ def asked(subject, clothes_folder) -> ShrinkOptions:
         batch_size=24,
         deterministic=True,
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def in_a_hurry():
+    """Short timings in this process; workers and fresh processes time as always."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(latency, "benchmark", partial(latency.benchmark, rounds=3, round_seconds=0.001))
+        patch.setattr(latency, "latencies", partial(latency.latencies, rounds=3, round_seconds=0.001))
+        patch.setattr(latency, "_THROUGHPUT_SECONDS", 0.001)
+        patch.setattr(latency, "peak_memory_bytes", lambda path: 50_000_000)
+        patch.setattr(quiet_latency, "PAUSE_SECONDS", 0.0)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +213,7 @@ def _in_this_process(monkeypatch):
     monkeypatch.setattr(room, "run_workers", run)
 
 
+@pytest.mark.slow
 def test_data_trains_its_baseline_first_and_a_drop_alone_asks_for_a_smaller_file(clothes_folder, tmp_path, monkeypatch):
     _in_this_process(monkeypatch)
     monkeypatch.setattr(parity, "INT8_LEAST_AGREEMENT", 0.0)
