@@ -107,7 +107,7 @@ def _told(story: Story) -> Shrink:
         return write_outcome(story.folder, story.config, task, points, reachable=reachable, warnings=story.warnings)
     finalists = _finalists(story, task, fit)
     final, run = _final(story, task, finalists)
-    every = (*points, *finalists, final)
+    every = (*points, *(each for each in finalists if each != final), final)
     story.progress.note(f"proving {run.folder}")
     proof = proven(task, final, run, story.progress)
     return write_outcome(story.folder, story.config, task, every, proof=proof, warnings=story.warnings)
@@ -216,16 +216,21 @@ def _finalists(story: Story, task: Task, fit: list[TrialPoint]) -> list[TrialPoi
 def _final(story: Story, task: Task, finalists: list[TrialPoint]) -> tuple[TrialPoint, Run]:
     """The network that is handed over, trained to the end of the time, and the run whose file it is.
 
-    Should the last training have made it worse on validation, the finalist itself is handed over.
+    Should the last training have made it worse on validation, or its file too costly (where int8 no longer answers as
+    the network does, fp32 alone is left), the finalist itself is handed over.
     """
-    best = min(finalists, key=lambda point: (max(point.over.values(), default=0.0), -_worth(task, point)))
+    best = min(finalists, key=lambda point: (_excess(point), -_worth(task, point)))
     start, run = Run(task.home(FINALISTS, best.number)), Run(story.folder / FINAL)
     story.progress.note(f"training {best.network} to the end")
     length = planning.final_length(story.config, start)
     final = further(task, best, start, run, story.progress, stage="final", threads=story.threads, **length)
     story.progress.note(line_of(final))
-    worse = (final.accuracy or 0.0) < (best.accuracy or 0.0) and not best.over
+    worse = (_excess(final), -(final.accuracy or 0.0)) > (_excess(best), -(best.accuracy or 0.0))
     return (best, start) if worse else (final, run)
+
+
+def _excess(point: TrialPoint) -> float:
+    return max(point.over.values(), default=0.0)
 
 
 def _score(task: Task, point: TrialPoint) -> float:
