@@ -102,11 +102,11 @@ def export(
     """
     found = run if isinstance(run, Run) else Run(Path(run))
     if module is None and data is None:
-        export_from_record(found, int8=int8, parity_drop=PARITY_DROP, progress=Silent())
+        record = export_from_record(found, int8=int8, parity_drop=PARITY_DROP, progress=Silent())
     else:
         dataset = data if data is not None else load_again(found.config.data)
-        export_run(found, dataset, int8=int8, parity_drop=PARITY_DROP, progress=Silent(), module=module)
-    return found.artifact("int8" if int8 else "fp32")
+        record = export_run(found, dataset, int8=int8, parity_drop=PARITY_DROP, progress=Silent(), module=module)
+    return found.folder / record.file
 
 
 def quantize(
