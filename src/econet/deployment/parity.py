@@ -72,7 +72,7 @@ def check_quantized_parity(torch_logits: Floats, artifact_logits: Floats, *, fil
     step = output_step(torch_logits)
     difference = np.abs(torch_logits.astype(np.float64) - artifact_logits)
     same = same_answer(torch_logits, artifact_logits, STEPS_OF_A_TIE * step)
-    within = (difference <= step).all(axis=1)
+    within = difference.max(axis=1) <= step
     beyond = len(within) - int(within.sum())
     return Parity(
         images=len(torch_logits) - files,
