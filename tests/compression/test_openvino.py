@@ -54,7 +54,7 @@ def learned(model, metadata, calibration, gray, labels, steps, rate):
 
 
 @pytest.mark.parametrize(
-    ("name", "steps", "rate"), [("econet", 30, 2e-3), ("alexnet_small", 30, 2e-3), ("joined", 60, 5e-2)]
+    ("name", "steps", "rate"), [("econet", 30, 2e-3), ("alexnet_small", 30, 2e-3), ("joined", 120, 1e-2)]
 )
 def test_torch_onnx_runtime_and_openvino_give_the_same_answers(
     name, steps, rate, fp32_file, gray, some_clothes, tmp_path
