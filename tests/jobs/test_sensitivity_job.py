@@ -9,10 +9,10 @@ from torch import nn
 import econet
 from econet.cli.main import main
 from econet.errors import UserError
-from econet.jobs.options import QuantizeOptions
+from econet.jobs.options import QuantizeOptions, TrainOptions
 from econet.jobs.quantize import quantize
 from econet.jobs.sensitivity import sensitivity
-from econet.runs.folder import Run
+from econet.jobs.train import train
 from econet.runs.record import read_record
 from econet.runs.sensitivity_records import Sensitivity
 from econet.training.progress import Silent
@@ -73,7 +73,7 @@ def test_bad_input_is_named(trained, clothes_data, clothes_folder, capsys, tmp_p
     assert "is not finished" in capsys.readouterr().err
     assert main(["sensitivity", str(tmp_path)]) == 2
     assert "is not a run" in capsys.readouterr().err
-    features = econet.train(clothes_data, "hog_linear", epochs=1, out=tmp_path / "hog")
+    features = train(tmp_path / "hog", clothes_data, TrainOptions(model="hog_linear"), Silent())
     with pytest.raises(UserError, match="holds no network"):
-        sensitivity(Run(features.folder), Silent(), dataset=clothes_data)
+        sensitivity(features, Silent(), dataset=clothes_data)
     assert not list(run.folder.glob("sensitivity.*"))
