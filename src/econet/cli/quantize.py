@@ -47,8 +47,9 @@ def quantize(
 ) -> int:
     """Train a run on with 8-bit rounding.
 
-    The result is a run folder of its own. For networks that lose too much by `econet export --int8`. The new run is exported, evaluated and measured like any
-    other; its file gives the very answers it was trained for. With --resume RUN may be left out.
+    The result is a run folder of its own, for networks that lose too much by `econet export --int8`. It is exported,
+    evaluated and measured like any other; its file gives the very answers it was trained for. With --resume RUN may
+    be left out.
     """
     check_range("--lr", asked["lr"], 1e-9, 100)
     parent = _parent(run, out, resume=resume)
