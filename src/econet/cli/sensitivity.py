@@ -17,7 +17,7 @@ def sensitivity(terminal: Terminal, *, run: Path, images: int | None, data_dir: 
     """Show which layer costs how much.
 
     When quantized or pruned: every layer with weights is put into 8 bits alone, left in float while all others are in
-    8 bits, and loses a quarter, half and three quarters of its channels. Written as sensitivity.json, .csv and .svg in the run.
+    8 bits, and loses a quarter, half and three quarters of its channels. Written as sensitivity.json, .csv and .svg.
     """
     from econet.runs.folder import open_run
 
