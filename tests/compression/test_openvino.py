@@ -60,6 +60,7 @@ def test_torch_onnx_runtime_and_openvino_give_the_same_answers(
     name, steps, rate, fp32_file, gray, some_clothes, tmp_path
 ):
     images, labels, unseen, truth = some_clothes
+    torch.manual_seed(0)
     model = fp32_file(Joined() if name == "joined" else name)
     metadata = read_metadata(model, tmp_path)
     network = learned(model, metadata, images, gray, labels, steps, rate)
