@@ -18,6 +18,12 @@ GRAY = Preprocess(image_size=(28, 28), channels=1, resize_size=(28, 28), offset=
 CLASSES = tuple("abcdefghij")
 
 
+def first_labels(name, count):
+    path = Path(econet.__file__).parent / "data" / "fashion_mnist" / f"{name}-labels-idx1-ubyte.gz"
+    with gzip.open(path) as stream:
+        return np.frombuffer(stream.read(8 + count), np.uint8, offset=8).astype(np.int64)
+
+
 def first_images(name, count):
     path = Path(econet.__file__).parent / "data" / "fashion_mnist" / f"{name}-images-idx3-ubyte.gz"
     with gzip.open(path) as stream:
@@ -62,3 +68,15 @@ def fp32_file():
         return export_network(network, GRAY, CLASSES, "n")
 
     return build
+
+
+@pytest.fixture(scope="session")
+def gray():
+    return GRAY
+
+
+@pytest.fixture(scope="session")
+def some_clothes():
+    """600 real training images with their labels, as a tensor, and 400 test images with theirs."""
+    train, test = first_images("train", 600), first_images("t10k", 400)
+    return train, torch.from_numpy(first_labels("train", 600)), test, first_labels("t10k", 400)

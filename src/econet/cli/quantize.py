@@ -45,10 +45,11 @@ if TYPE_CHECKING:
 def quantize(
     terminal: Terminal, *, run: Path | None, teacher: str | None, out: Path | None, resume: bool, **asked: Any
 ) -> int:
-    """Train a finished run on with the rounding of its int8 file, in a run folder of its own.
+    """Train a run on with 8-bit rounding.
 
-    For networks that lose too much by `econet export --int8`. The new run is exported, evaluated and measured like any
-    other; its file gives the very answers it was trained for. With --resume RUN may be left out.
+    The result is a run folder of its own, for networks that lose too much by `econet export --int8`. It is exported,
+    evaluated and measured like any other; its file gives the very answers it was trained for. With --resume RUN may
+    be left out.
     """
     check_range("--lr", asked["lr"], 1e-9, 100)
     parent = _parent(run, out, resume=resume)

@@ -14,10 +14,10 @@ from econet.cli.terminal import Terminal, table
 @click.option("--images", type=int, metavar="N", help="So many validation images instead of all.")
 @options.data_dir_option
 def sensitivity(terminal: Terminal, *, run: Path, images: int | None, data_dir: Path | None) -> int:
-    """Show which layer costs accuracy when it is quantized or pruned.
+    """Show which layer costs how much.
 
-    Every layer with weights is put into 8 bits alone, left in float while all others are in 8 bits, and loses a
-    quarter, half and three quarters of its channels. Written as sensitivity.json, .csv and .svg in the run.
+    When quantized or pruned: every layer with weights is put into 8 bits alone, left in float while all others are in
+    8 bits, and loses a quarter, half and three quarters of its channels. Written as sensitivity.json, .csv and .svg.
     """
     from econet.runs.folder import open_run
 

@@ -51,7 +51,8 @@ def _directions(weight: NDArray[np.floating]) -> Rows:
 
 
 def _likeness(one: Rows, other: Rows) -> float:
-    """Mean |cosine| between the rows, which lie in the same order; 0 where the shapes differ."""
+    """Mean |cosine| between the rows, which lie in the same order; 0 where the shapes differ. Zeros are alike."""
     if one.shape != other.shape:
         return 0.0
-    return float(np.abs((one * other).sum(axis=1)).mean())
+    both_silent = ~(one.any(axis=1) | other.any(axis=1))
+    return float(np.where(both_silent, 1.0, np.abs((one * other).sum(axis=1))).mean())

