@@ -185,6 +185,21 @@ def test_the_terminal_exports_to_another_format(run, capsys):
     assert "litert" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("int8", [False, True])
+def test_the_onnx_file_is_proven_in_openvino_too_where_asked(run, photos, int8):
+    record = export_as(
+        run, to="onnx", int8=int8, parity_drop=0.02, progress=Silent(), dataset=photos, prove_in="openvino"
+    )
+    (proven,) = record.proven_in
+    assert (proven.runtime, proven.parity.passed) == ("openvino", True)
+    assert (proven.parity.images, proven.parity.files) == (10, 10)
+    path = run.artifact("int8" if int8 else "fp32")
+    assert read_record(path.with_name(f"{path.stem}.export.json"), Export) == record
+    assert exported(run, photos, "onnx", int8=int8).proven_in == record.proven_in
+    with pytest.raises(UserError, match="--prove-in openvino does not go with --to litert"):
+        export_as(run, to="litert", int8=int8, parity_drop=0.02, progress=Silent(), prove_in="openvino")
+
+
 def test_a_network_without_a_translation_is_refused_and_nothing_is_written(photos, tmp_path):
     asked = TrainOptions(epochs=1, batch_size=25, deterministic=True, threads=1, model="alexnet_small")
     made = train(tmp_path / "run", photos, replace(asked, switches={"lrn": True}), Silent())

@@ -8,7 +8,7 @@ import click
 from econet.cli import options
 from econet.cli.ending import DONE, NO
 from econet.cli.terminal import Terminal
-from econet.runs.choices import Format
+from econet.runs.choices import Format, OtherRuntime
 
 FORMATS: tuple[Format, ...] = ("onnx", "litert", "openvino", "executorch", "c")
 
@@ -35,9 +35,23 @@ if TYPE_CHECKING:
         metavar="F",
         help="Largest loss of validation accuracy that int8 may bring.",
     ),
+    click.option(
+        "--prove-in",
+        type=options.Named("runtime", "openvino"),
+        help="Prove the ONNX file in this runtime too.",
+    ),
     options.data_dir_option,
 )
-def export(terminal: Terminal, *, run: Path, to: Format, int8: bool, parity_drop: float, data_dir: Path | None) -> int:
+def export(
+    terminal: Terminal,
+    *,
+    run: Path,
+    to: Format,
+    int8: bool,
+    parity_drop: float,
+    prove_in: OtherRuntime | None,
+    data_dir: Path | None,
+) -> int:
     """Write the file that ships and prove its answers.
 
     The file needs no torch; its answers are compared with the network's on validation images. Exit code 1 where they
@@ -55,7 +69,13 @@ def export(terminal: Terminal, *, run: Path, to: Format, int8: bool, parity_drop
 
     try:
         exported = export_as(
-            opened, to=to, int8=int8, parity_drop=parity_drop, progress=terminal.progress(), data_dir=data_dir
+            opened,
+            to=to,
+            int8=int8,
+            parity_drop=parity_drop,
+            progress=terminal.progress(),
+            data_dir=data_dir,
+            prove_in=prove_in,
         )
     except ParityBroken as broken:
         reason = str(broken)
@@ -74,6 +94,10 @@ def export(terminal: Terminal, *, run: Path, to: Format, int8: bool, parity_drop
             f"{path}: {to}, {exported.precision}, {numbers.file_size(exported.bytes)}",
             f"parity holds: {numbers.percent(parity.top1_agreement, 2)} same answers "
             f"on {parity.images:,} stored images and {parity.files:,} files",
+            *(
+                f"in {each.runtime} {each.version} too: {numbers.percent(each.parity.top1_agreement, 2)} same answers"
+                for each in exported.proven_in
+            ),
             f"validation accuracy {numbers.percent(accuracy.artifact, 2)}, before export "
             f"{numbers.percent(accuracy.network, 2)}",
             *(f"warning: {warning}" for warning in exported.warnings),

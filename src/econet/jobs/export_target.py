@@ -21,6 +21,7 @@ from econet.deployment.sidecar import sidecar_path, write_sidecar
 from econet.deployment.targets.c_array import array_bytes
 from econet.deployment.targets.catalog import TARGETS
 from econet.deployment.targets.target import LogitsRange, Target, TargetFiles
+from econet.errors import UserError
 from econet.files import sha256_of_all, write_whole
 from econet.images.preprocess import Pixels
 from econet.jobs.export import (
@@ -33,10 +34,11 @@ from econet.jobs.export import (
     torch_logits,
 )
 from econet.jobs.networks import network_of
+from econet.jobs.prove_elsewhere import prove_elsewhere
 from econet.jobs.run_data import check_same_data, load_again, seen_by
 from econet.runs.artifact_records import Export, Parity, ValidationAccuracy
 from econet.runs.beside import beside
-from econet.runs.choices import Format
+from econet.runs.choices import Format, OtherRuntime
 from econet.runs.folder import Run
 from econet.runs.record import read_record, write_record
 from econet.training.progress import Progress
@@ -55,19 +57,28 @@ def export_as(
     data_dir: Path | None = None,
     dataset: Dataset | None = None,
     module: nn.Module | None = None,
+    prove_in: OtherRuntime | None = None,
 ) -> Export:
     """Export a finished run to the format `to`, on its own data loaded again unless there is a `dataset`.
 
+    With `prove_in` an ONNX file is proven in that runtime too; one that differs there stays, proven in its own.
     Raises ParityBroken where the file answers otherwise than the network, UserError where a package is missing or the
     network holds what the format has no word for.
     """
     target = None if to == "onnx" else TARGETS[to]
+    if prove_in is not None:
+        if target is not None:
+            raise UserError(f"--prove-in {prove_in} does not go with --to {to}", "it runs ONNX files", "--to onnx")
+        TARGETS[prove_in].check_installed()
     if target is not None:
         target.check_installed()
     if dataset is None:
         dataset = load_again(run.config.data, data_dir=data_dir)
     if target is None:
-        return export_run(run, dataset, int8=int8, parity_drop=parity_drop, progress=progress, module=module)
+        record = export_run(run, dataset, int8=int8, parity_drop=parity_drop, progress=progress, module=module)
+        if prove_in is None:
+            return record
+        return prove_elsewhere(run, dataset, record, prove_in, parity_drop=parity_drop, module=module)
     return export_target(run, dataset, target, int8=int8, parity_drop=parity_drop, progress=progress, module=module)
 
 

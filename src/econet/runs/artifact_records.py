@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from econet.images.views import Views
-from econet.runs.choices import Format
+from econet.runs.choices import Format, OtherRuntime
 from econet.runs.record import SCHEMA, Record
 
 Precision = Literal["fp32", "int8"]
@@ -35,6 +35,14 @@ class ValidationAccuracy(Record, frozen=True, kw_only=True):
     artifact: float
 
 
+class ProvenIn(Record, frozen=True, kw_only=True):
+    """The same proof in another runtime than the format's own."""
+
+    runtime: OtherRuntime
+    version: str
+    parity: Parity
+
+
 class Export(Record, frozen=True, kw_only=True):
     """`<artifact>.export.json`.
 
@@ -52,6 +60,7 @@ class Export(Record, frozen=True, kw_only=True):
     accuracy_validation: ValidationAccuracy
     warnings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    proven_in: tuple[ProvenIn, ...] = ()
 
 
 class EvaluatedData(Record, frozen=True, kw_only=True):

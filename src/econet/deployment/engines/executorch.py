@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,9 @@ def _runtime() -> tuple[Any, Any, Any]:
             warnings.simplefilter("ignore")
             import torch
             from executorch.extension.pybindings import portable_lib
-            from executorch.kernels import quantized  # noqa: F401 - brings the kernels of what stays outside XNNPACK
             from executorch.runtime import Runtime
+
+            import_module("executorch.kernels.quantized")  # brings the kernels of what stays outside XNNPACK
     except ImportError as error:
         raise UserError(
             "ExecuTorch is not installed", "it is what runs .pte files", 'pip install "econet[executorch]"'

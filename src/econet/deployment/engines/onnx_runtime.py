@@ -10,6 +10,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from econet.deployment import graph
+from econet.deployment.engines.engine import Engine
 from econet.deployment.graph_writer import INPUT, OUTPUT
 from econet.deployment.metadata import Metadata, read_metadata
 from econet.deployment.model_file import read_model_bytes
@@ -44,13 +45,13 @@ class OnnxFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.model, self._content = read_model_bytes(path)
+        self.model, self.content = read_model_bytes(path)
         self.metadata: Metadata = read_metadata(self.model, path)
 
-    def engine(self, *, threads: int = 1, batch: int | None = None) -> OnnxEngine:
+    def engine(self, *, threads: int = 1, batch: int | None = None) -> Engine:
         """Open it in ONNX Runtime. Raises UserError where that cannot run it or its ends are not as promised."""
         try:
-            engine = OnnxEngine(self._content, threads=threads, batch=batch)
+            engine = OnnxEngine(self.content, threads=threads, batch=batch)
         except Exception as error:  # the runtime has no common class for what it finds wrong with a file
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UserError(

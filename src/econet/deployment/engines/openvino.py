@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from econet.deployment.engines.onnx_runtime import OnnxFile
 from econet.deployment.graph import LayerSummary
 from econet.deployment.graph_writer import INPUT, OUTPUT
 from econet.deployment.metadata import Metadata
@@ -28,7 +29,8 @@ class OpenVinoEngine:
         core = runtime.Core()
         network = core.read_model(model, weights)
         if batch is not None:
-            network.reshape({INPUT: [batch, *(int(size) for size in list(network.input(INPUT).partial_shape)[1:])]})
+            sizes = [size.get_length() for size in list(network.input(INPUT).partial_shape)[1:]]
+            network.reshape({INPUT: [batch, *sizes]})
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": threads,
@@ -74,6 +76,14 @@ class OpenVinoFile:
     def parameters(self) -> int:
         """Weights and biases of the graph it was made from. Raises UserError where its sidecar does not say."""
         return self._sidecar.count("parameters", self.path)
+
+
+class OnnxInOpenVino(OnnxFile):
+    """An `.onnx` file of EcoNet's that OpenVINO runs. Raises UserError as OnnxFile does."""
+
+    def engine(self, *, threads: int = 1, batch: int | None = None) -> OpenVinoEngine:
+        """Open it in OpenVINO. Raises UserError where that is not installed or cannot run the file."""
+        return opened(self.path, self.content, b"", threads=threads, batch=batch)
 
 
 def opened(path: Path, model: bytes, weights: bytes, *, threads: int, batch: int | None) -> OpenVinoEngine:

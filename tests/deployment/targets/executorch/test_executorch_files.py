@@ -22,8 +22,7 @@ def written(made: TargetFiles, folder):
     return path
 
 
-@pytest.mark.parametrize("name", ["econet", "joined"])
-@pytest.mark.parametrize("int8", [False, True])
+@pytest.mark.parametrize(("name", "int8"), [("econet", False), ("econet", True), ("joined", False)])
 def test_a_pte_file_gives_the_artifacts_logits(name, int8, artifacts, unseen, tmp_path):
     fp32, small, bounds = artifacts(name)
     model = small if int8 else fp32

@@ -56,7 +56,16 @@ class GraphModule(nn.Module):
                 values = (codes * self.arrays[step.inputs[1]].astype(np.float64)).astype(np.float32)
                 self.register_buffer(f"bias_{step.output}", torch.from_numpy(values))
         self._producers = {step.output: step for step in self.nodes}
+        self._check_joins()
         self.start = _after_scaling(self.nodes)
+
+    def _check_joins(self) -> None:
+        """XNNPACK joins codes of one grid alone. Raises Untranslatable where an int8 artifact joins others."""
+        for step in self.nodes:
+            makers = [self._producers.get(name) for name in step.inputs] if step.kind == "Concat" else []
+            grids = {self._grid(maker) for maker in makers if maker is not None and maker.kind == "DequantizeLinear"}
+            if len(grids) > 1:
+                raise Untranslatable("an int8 Concat joins codes of different grids")
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits [1, K] of scaled pixels [1, C, H, W]."""
