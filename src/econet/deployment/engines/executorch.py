@@ -1,5 +1,8 @@
 """.pte files in ExecuTorch with XNNPACK, one image a call. What the ends mean is said by the sidecar."""
 
+# The extra is not among those of development.
+# pyright: reportMissingImports=false
+
 import warnings
 from collections.abc import Callable
 from importlib import import_module

@@ -4,6 +4,9 @@ ExecuTorch's exporter takes half a minute to load, prints as it likes and change
 its own.
 """
 
+# The extra is not among those of development.
+# pyright: reportMissingImports=false
+
 import sys
 import warnings
 from pathlib import Path
