@@ -26,7 +26,7 @@ compare: $(VENV)/.train
 	$(BIN)/econet compare fashion-mnist --out $(OUT) $(if $(wildcard $(OUT)/config.json),--resume) $(ARGS) || [ $$? -eq 1 ]
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow

@@ -16,6 +16,7 @@ from econet.data.load import load_data
 from econet.jobs.options import TrainOptions
 from econet.runs.folder import Run
 from econet.training.progress import Silent
+from teller import Teller
 
 BUNDLED = Path(econet.__file__).parent / "data" / "fashion_mnist"
 
@@ -52,20 +53,6 @@ def clothes_folder(tmp_path_factory) -> Path:
 def clothes_data(clothes_folder) -> Dataset:
     """The Dataset of `clothes_folder`: 271 real training pictures, 49 for validation, 100 for test."""
     return load_data("fashion-mnist", data_dir=clothes_folder, validation=0.15)
-
-
-class Teller(Silent):
-    """Keeps the notes, and calls `at_step` with every step."""
-
-    def __init__(self, at_step=lambda step: None) -> None:
-        self.notes: list[str] = []
-        self.at_step = at_step
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def advance(self, step: int, loss: float, images_per_s: float) -> None:
-        self.at_step(step)
 
 
 @pytest.fixture

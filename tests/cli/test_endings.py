@@ -89,10 +89,10 @@ def test_an_interrupted_training_prints_the_command_that_goes_on(monkeypatch, ec
 
 
 def test_an_unknown_command_gets_the_nearest_one(econet):
-    ended = econet("trian")
+    ended = econet("evalute")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err.startswith("error: unknown command 'trian'\n  why: ")
-    assert ended.err.endswith("  try: did you mean train?\n")
+    assert ended.err.startswith("error: unknown command 'evalute'\n  why: ")
+    assert ended.err.endswith("  try: did you mean evaluate?\n")
 
 
 def test_an_unknown_option_gets_the_nearest_one(econet):

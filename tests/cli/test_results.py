@@ -151,7 +151,7 @@ def test_a_broken_parity_is_a_no(econet, run_folder, monkeypatch):
     def broken(*rest: object, **more: object) -> None:
         raise ParityBroken("model.failed.onnx answers otherwise\n  worst: validation image 7")
 
-    monkeypatch.setattr("econet.jobs.export.export", broken)
+    monkeypatch.setattr("econet.jobs.export_target.export_as", broken)
     done = econet("export", run_folder)
     assert done.code == 1
     assert done.out == "parity is broken: model.failed.onnx answers otherwise\n  worst: validation image 7\n"
@@ -169,7 +169,7 @@ def test_export_tells_file_and_parity(econet, run_folder, monkeypatch):
         parity=Parity(images=6000, files=64, top1_agreement=0.9987, max_logit_difference=0.02, passed=True),
         accuracy_validation=ValidationAccuracy(network=0.92, artifact=0.919),
     )
-    monkeypatch.setattr("econet.jobs.export.export", lambda run, **more: asked.append(more) or record)
+    monkeypatch.setattr("econet.jobs.export_target.export_as", lambda run, **more: asked.append(more) or record)
     done = econet("export", run_folder, "--int8", "--parity-drop", "0.01")
     assert (asked[0]["int8"], asked[0]["parity_drop"], asked[0]["data_dir"]) == (True, 0.01, None)
     assert "99.87 % same answers on 6,000 stored images and 64 files" in done.out
@@ -197,12 +197,13 @@ def picture(tmp_path: Path) -> Path:
 
 
 def test_predict_answers_for_each_image(econet, run_folder, picture, monkeypatch):
+    monkeypatch.chdir(picture.parent)
     monkeypatch.setattr("econet.deployment.predictor.Predictor", Guess)
     done = econet("predict", run_folder, picture, picture, "--json", "--top", "1")
     record = json.loads(done.out)
     assert record["file"] == str(run_folder / "model.int8.onnx")
     assert record["images"] == [{"image": str(picture), "predictions": [{"label": "Coat", "probability": 0.75}]}] * 2
-    assert f"{picture} Coat 75.0 %\n Bag 25.0 %\n" in squeezed(econet("predict", run_folder, picture).out)
+    assert f"{picture.name} Coat 75.0 %\n Bag 25.0 %\n" in squeezed(econet("predict", run_folder, picture.name).out)
 
 
 @pytest.mark.parametrize(("content", "why"), [(None, "No such file"), (b"GIF but not really", "not one of JPEG")])

@@ -244,10 +244,17 @@ def test_the_terminal_quantizes_and_exports(parents, clothes_folder, tmp_path, c
     assert (tmp_path / "q" / "model.int8.onnx").is_file()
 
 
+@pytest.mark.parametrize(
+    ("lost", "images", "much"), [(1 / 98, 98, False), (0.011, 5000, True), (0.009, 50_000, False), (-0.02, 5000, False)]
+)
+def test_a_loss_of_a_point_is_told_from_chance(lost, images, much):
+    assert export_room.costs_much(lost, images) is much
+
+
 def test_export_says_when_static_int8_costs_much_and_what_to_do(parents, clothes_folder, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "run"
     subprocess.run(["cp", "-r", parents["econet"].folder, folder], check=True)
-    monkeypatch.setattr(export_room, "COSTLY", -1.0)
+    monkeypatch.setattr(export_room, "costs_much", lambda lost, images: True)
     assert main(["export", str(folder), "--int8", "--data-dir", str(clothes_folder), "--parity-drop", "1"]) == 0
     ended = capsys.readouterr()
     assert f"`econet quantize {folder}` trains them back" in ended.out

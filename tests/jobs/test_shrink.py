@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from conftest import Teller
+from teller import Teller
 from econet.deployment import graph, parity
 from econet.deployment.model_file import read_model
 from econet.errors import UserError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conftest import Teller
+from teller import Teller
 from econet.data.dataset import Dataset
 from econet.errors import UserError
 from econet.jobs.options import TrainOptions

@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from econet.deployment.metadata import Metadata, embed
 from econet.images.preprocess import Preprocess
 from econet.measurement.accuracy import Predictions
 from econet.report.pictures import write_pictures
@@ -97,7 +98,11 @@ def write_network(path: Path, widths: tuple[int, ...], *, separable: bool, class
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, classes])
     graph = helper.make_graph(nodes, "example", [image], [logits], constants)
     path.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    names = tuple(f"class {number}" for number in range(classes))
+    preprocess = Preprocess(image_size=(28, 28), channels=1, resize_size=(28, 28), offset=0, scale=1.0)
+    embed(model, Metadata(name="example", classes=names, preprocess=preprocess, precision="fp32"))
+    onnx.save(model, path)
 
 
 def answers(truth: np.ndarray, wrong: np.ndarray, classes: int, seed: int) -> Predictions:

@@ -1,6 +1,7 @@
 """`export`: a finished run becomes a file, and the file is proven to answer as the network does."""
 
 from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 
 import numpy as np
@@ -114,11 +115,20 @@ def float_warning(islands: list[str]) -> str:
     return f"these operators stay in float: {', '.join(islands)}"
 
 
+def costs_much(lost: float, images: int) -> bool:
+    """Whether a share `lost` of right answers on so many images is over a point, and more than chance.
+
+    The two answer differently on at least that share, so a paired difference has a standard error of sqrt(lost / n).
+    """
+    return lost > COSTLY and lost > 2 * sqrt(lost / images)
+
+
 def _with_loss(record: Export, run: Run) -> Export:
     """The record of a static int8 file with a warning where it cost more than a point of validation accuracy."""
     accuracy = record.accuracy_validation
     lost = accuracy.network - accuracy.artifact
-    if record.precision != "int8" or is_quantized(run) or lost <= COSTLY:
+    images = record.parity.images + record.parity.files
+    if record.precision != "int8" or is_quantized(run) or not costs_much(lost, images):
         return record
     warning = (
         f"int8 lost {100 * lost:.1f} points of validation accuracy; `econet quantize {run.folder}` trains them back"

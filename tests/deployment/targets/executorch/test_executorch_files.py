@@ -12,7 +12,7 @@ from econet.deployment.targets.target import TargetFiles
 from econet.errors import UserError
 from target_networks import onnx_logits
 
-pytest.importorskip("executorch")
+pytest.importorskip("executorch.exir")
 
 
 def written(made: TargetFiles, folder):
