@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from teller import Teller
 from econet.deployment import graph, parity
 from econet.deployment.model_file import read_model
 from econet.errors import UserError
@@ -32,6 +31,7 @@ from econet.runs.folder import Run
 from econet.runs.record import read_record
 from econet.runs.shrink_records import Budgets, Shrink
 from econet.training.progress import Silent
+from teller import Teller
 
 MAX_KB = 25.0
 

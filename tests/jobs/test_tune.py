@@ -2,7 +2,6 @@
 
 import pytest
 
-from teller import Teller
 from econet.data.dataset import Dataset
 from econet.errors import UserError
 from econet.jobs.options import TrainOptions
@@ -13,6 +12,7 @@ from econet.runs.folder import Run
 from econet.runs.record import read_record
 from econet.runs.tune_records import Tuning
 from econet.training.progress import Silent
+from teller import Teller
 
 ASKED = TrainOptions(model="econet", width=0.25, epochs=20, batch_size=24, deterministic=True, threads=1)
 
