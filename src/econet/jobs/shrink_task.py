@@ -5,7 +5,9 @@ from pathlib import Path
 
 import torch
 
+from econet.compression.fitted_cut import fitted_cut
 from econet.data.dataset import Dataset
+from econet.errors import UserError
 from econet.images.preprocess import Preprocess
 from econet.jobs.budgets import score
 from econet.jobs.file_cost import Scales
@@ -20,6 +22,7 @@ from econet.runs.record import read_record
 from econet.runs.shrink_records import FileCost, SearchPlan, ShrinkConfig, TrialPoint
 from econet.statistics.streams import stream_seed
 from econet.training.warm_start import take_leading
+from econet.training.weights import trained_network
 
 CONFIG = "config.json"
 PLAN = "search.json"
@@ -70,12 +73,17 @@ class Task:
         self._datasets[dataset.preprocess.image_size[0]] = dataset
 
     def network(self, architecture: Architecture) -> Network:
-        """An untrained network; a scaled subject begins with part of the subject's weights."""
+        """An untrained network; a scaled subject begins with the subject's most important channels."""
         torch.manual_seed(stream_seed(self.config.seed, "initialisation"))
         network = Network(architecture)
-        if architecture.name != FOUND:
+        if architecture.name == FOUND:
+            return network
+        whole = trained_network(self.subject)
+        try:
+            return fitted_cut(whole, architecture) if isinstance(whole, Network) else network
+        except UserError:  # none of its channels can leave, yet the first ones are a start
             take_leading(network, self.subject.weights_path)
-        return network
+            return network
 
     def preprocess(self, architecture: Architecture) -> Preprocess:
         """How `architecture` takes pictures."""

@@ -1,7 +1,7 @@
 """A narrower network begins with part of a trained one's weights: the first channels of every layer.
 
 Taking the first channels everywhere is a cut that fits together, through sums of maps and flattened ones alike. It is
-a start for training, not a claim that these channels are the best: which ones matter is what pruning finds out.
+a start where no channel can be cut out by itself: which ones matter is what pruning finds out.
 """
 
 from pathlib import Path
