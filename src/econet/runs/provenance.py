@@ -16,8 +16,8 @@ def now() -> str:
 
 def command() -> str:
     """The command that runs now, as one would type it again."""
-    arguments = sys.argv[1:]
-    return shlex.join([Path(sys.argv[0]).name or "python", *arguments])
+    name = Path(sys.argv[0]).name or "python"
+    return shlex.join(["econet" if name == "__main__.py" else name, *sys.argv[1:]])
 
 
 @cache
