@@ -1,5 +1,6 @@
 """The experiments' scales: the published network at its own size, and small ones a laptop trains past a plateau."""
 
+from dataclasses import replace
 from types import MappingProxyType
 
 from econet.claims.claim import Scale
@@ -25,6 +26,7 @@ FULL = Scale(
     ),
 )
 # The paper's plan at a quarter of the width of its CIFAR-10 scale model, on 24-pixel crops of 32 and their mirrors.
+# By Muon, which trains it faster than the paper's rule; both arms of a claim alike.
 MINI = Scale(
     name="mini",
     data="cifar10",
@@ -36,14 +38,20 @@ MINI = Scale(
             "width": 0.25,
             "epochs": 20,
             "batch_size": 128,
-            "optimizer": "sgd",
-            "lr": 0.02,
-            "weight_decay": 5e-4,
+            "optimizer": "muon",
+            "lr": 0.0075,
+            "weight_decay": 0.01,
             "ema": 0.99,
             "label_smoothing": 0.0,
             "augment": "light",
         }
     ),
+)
+# The same by momentum and the paper's decay, for claims about the update rule and the first steps.
+MINI_SGD = replace(
+    MINI,
+    name="mini-sgd",
+    settings=MappingProxyType({**MINI.settings, "optimizer": "sgd", "lr": 0.05, "weight_decay": 5e-4}),
 )
 # Figure 1: a four-layer network on CIFAR-10 without regularisation, at a constant rate, until a quarter of the
 # training images is wrong.

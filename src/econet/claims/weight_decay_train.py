@@ -1,7 +1,7 @@
 """Section 5: a weight decay of 0.0005 is no mere regulariser: it lowers the training error."""
 
 from econet.claims.claim import Arm, Claim
-from econet.claims.scales import MINI
+from econet.claims.scales import MINI_SGD
 from econet.runs.claim_records import Said
 
 CLAIM = Claim(
@@ -11,7 +11,7 @@ CLAIM = Claim(
         text="a weight decay of 0.0005 is no mere regulariser: it lowers the training error",
         where="section 5",
     ),
-    scale=MINI,
+    scale=MINI_SGD,
     arms=(Arm("no_decay", settings={"weight_decay": 0.0}), Arm("base")),
     measure="training_error",
 )
