@@ -12,7 +12,18 @@ from econet.version import __version__
 if TYPE_CHECKING:
     from econet import models
     from econet.deployment.predictor import Predictor
-    from econet.jobs.python import compare, evaluate, export, load_data, prune, quantize, sensitivity, shrink, train
+    from econet.jobs.python import (
+        compare,
+        evaluate,
+        export,
+        ledger,
+        load_data,
+        prune,
+        quantize,
+        sensitivity,
+        shrink,
+        train,
+    )
 
 __all__ = [
     "Predictor",
@@ -21,6 +32,7 @@ __all__ = [
     "compare",
     "evaluate",
     "export",
+    "ledger",
     "load_data",
     "models",
     "prune",
@@ -35,6 +47,7 @@ _WHERE = {
     "compare": "econet.jobs.python",
     "evaluate": "econet.jobs.python",
     "export": "econet.jobs.python",
+    "ledger": "econet.jobs.python",
     "load_data": "econet.jobs.python",
     "prune": "econet.jobs.python",
     "quantize": "econet.jobs.python",

@@ -32,13 +32,13 @@ from econet.runs.artifact_records import (
 from econet.runs.comparison_records import (
     Comparison,
     ComparisonSeconds,
-    Difference,
     Ratios,
     Repeat,
     Side,
     SideTraining,
     Step,
 )
+from econet.runs.difference import Difference
 from econet.runs.folder import Run
 from econet.runs.record import write_record
 from econet.runs.records import DataConfig, Epoch, MachineChoices, Plan, RunConfig, TrainingConfig

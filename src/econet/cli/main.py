@@ -26,6 +26,7 @@ COMMANDS = (
     "prune",
     "quantize",
     "sensitivity",
+    "ledger",
     "show",
     "zoo",
     "recipe",

@@ -62,11 +62,14 @@ def _rounded(values: Tensor, scale: Tensor, zero: int, lowest: int, highest: int
     return cast("Tensor", _OnGrid.apply(values, scale, zero, lowest, highest))
 
 
-def _integer_constants(operation: Operation, constants: list[Tensor | None], input_scale: np.float32) -> list[Tensor]:
+def _integer_constants(
+    operation: Operation, constants: list[Tensor | None], input_scale: np.float32, *, per_tensor: bool
+) -> list[Tensor]:
     """Weight and, where there is one, bias [out] of an integer operator, by the writer's own scales."""
     weight, bias = cast("Tensor", constants[0]), constants[1] if len(constants) > 1 else None
     axis = operation.output_axis
-    scales = weight_scales(_array(weight), axis, None if bias is None else _array(bias).ravel(), input_scale)
+    written_bias = None if bias is None else _array(bias).ravel()
+    scales = weight_scales(_array(weight), axis, written_bias, input_scale, per_tensor=per_tensor)
     spread = (
         torch.from_numpy(scales).to(weight.device).reshape([-1 if each == axis else 1 for each in range(weight.ndim)])
     )
@@ -111,11 +114,15 @@ class Part:
     ranges: frozenset[str]
 
 
+IN_FLOAT = Part(frozenset(), frozenset())
+
+
 class FakeQuantNetwork(nn.Module):
     """A network that answers as its int8 file will: images [N, C, H, W] as trained on, logits [N, classes].
 
     Made without values: `take` or a state dict brings them. The constants that convolutions and matrix products read
-    are parameters, all others stay as they are. In training mode the first `observe` batches move the ranges.
+    are parameters, all others stay as they are. In training mode the first `observe` batches move the ranges. `watch`,
+    where set, is shown what every operator computes, before it is laid on a grid.
     """
 
     ranges: Tensor
@@ -127,6 +134,7 @@ class FakeQuantNetwork(nn.Module):
             check_known(operation)
         self.graph = graph
         self.part: Part | None = None
+        self.watch: Callable[[Operation, Tensor], None] | None = None
         self._places = {name: place for place, name in enumerate(graph.observed)}
         self._integer = {each.outputs[0] for each in graph.weighted} & set(graph.integer)
         self._spent = _last_reads(graph.operations)
@@ -166,6 +174,8 @@ class FakeQuantNetwork(nn.Module):
         values: dict[str, Tensor] = {graph.first: on_grid(x, graph.pixels)}
         for operation, spent in zip(graph.operations, self._spent, strict=True):
             made = compute(operation, self._inputs(operation, values, grids))
+            if self.watch is not None:
+                self.watch(operation, made[0])
             for name, value in zip(operation.outputs, made, strict=False):
                 if graph.range_of.get(name) == name and observing:
                     ranges[name] = self._observed(name, value)
@@ -184,7 +194,7 @@ class FakeQuantNetwork(nn.Module):
         output = operation.outputs[0]
         if output in self._integer and (self.part is None or output in self.part.layers):
             scale = grids[operation.inputs[0]].scale
-            inputs[1:] = _integer_constants(operation, inputs[1:], scale)
+            inputs[1:] = _integer_constants(operation, inputs[1:], scale, per_tensor=self.graph.per_tensor)
         return inputs
 
     def _read(self, name: str, values: Mapping[str, Tensor]) -> Tensor | None:

@@ -37,7 +37,8 @@ class QdqPlan:
     """The nodes to write in order, which of them are integer, and the grid of each tensor that is quantized.
 
     `first` is the tensor that holds the scaled pixels: its grid is the preprocessing itself. `range_of` names, for
-    every other grid, the tensor whose range made it; `clips` the bounds of a ReLU or Clip that a grid replaces.
+    every other grid, the tensor whose range made it; `clips` the bounds of a ReLU or Clip that a grid replaces. With
+    `per_tensor` the output channels of a layer's weight share one scale.
     """
 
     nodes: list[onnx.NodeProto]
@@ -47,6 +48,7 @@ class QdqPlan:
     grids: dict[str, Grid] = field(default_factory=dict[str, Grid])
     range_of: dict[str, str] = field(default_factory=dict[str, str])
     clips: dict[str, Clip] = field(default_factory=dict[str, Clip])
+    per_tensor: bool = False
 
 
 def make_plan(model: onnx.ModelProto, preprocess: Preprocess, ranges: Mapping[str, Range]) -> QdqPlan:

@@ -54,7 +54,7 @@ def _integer_constants(writer: GraphWriter, node: onnx.NodeProto, plan: QdqPlan)
     bias = plan.constants[node.input[2]].ravel() if len(node.input) > 2 else None
     axis = output_axis(node.op_type, {each.name: helper.get_attribute_value(each) for each in node.attribute})
     input_scale = plan.grids[node.input[0]].scale
-    scale = weight_scales(weight, axis, bias, input_scale)
+    scale = weight_scales(weight, axis, bias, input_scale, per_tensor=plan.per_tensor)
     spread = scale.reshape([-1 if each == axis else 1 for each in range(weight.ndim)])
     codes = np.clip(np.rint(weight / spread), -LARGEST_WEIGHT, LARGEST_WEIGHT).astype(np.int8)
     # Symmetric weights need no zero point, but the integer Gemm is only chosen where one is written.
@@ -69,9 +69,9 @@ def _integer_constants(writer: GraphWriter, node: onnx.NodeProto, plan: QdqPlan)
 
 
 def weight_scales(
-    weight: NDArray[Any], axis: int, bias: NDArray[Any] | None, input_scale: np.float32
+    weight: NDArray[Any], axis: int, bias: NDArray[Any] | None, input_scale: np.float32, *, per_tensor: bool = False
 ) -> NDArray[np.float32]:
-    """One scale for each output channel: the largest |weight| becomes 127.
+    """One scale for each output channel, its largest |weight| becomes 127; `per_tensor` the largest of them for all.
 
     A channel whose weights are so small that its bias would leave int32 gets a coarser scale; one of
     zeros, or as good as zeros, gets 1.
@@ -82,6 +82,8 @@ def weight_scales(
         scale = np.maximum(scale, np.abs(bias.astype(np.float64)) / (float(input_scale) * _LARGEST_BIAS))
     # The bias lies on the product of both scales, which must be a normal float32.
     scale[scale * float(input_scale) < np.finfo(np.float32).tiny] = 1
+    if per_tensor:
+        scale[:] = scale.max()
     return scale.astype(np.float32)
 
 

@@ -48,8 +48,8 @@ class Indices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class QuantizedGraph(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The plan without its numbers: `floats` are the shapes of constants that lie among the weights.
 
-    `image` is (C, H, W). `first` holds the scaled pixels, whose grid is `offset` and `scale`; `range_of`, `clips` and
-    `integer` are those of the QdqPlan.
+    `image` is (C, H, W). `first` holds the scaled pixels, whose grid is `offset` and `scale`; `range_of`, `clips`,
+    `integer` and `per_tensor` are those of the QdqPlan.
     """
 
     image: tuple[int, int, int]
@@ -64,6 +64,7 @@ class QuantizedGraph(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clips: dict[str, Clip]
     floats: dict[str, tuple[int, ...]]
     indices: dict[str, Indices]
+    per_tensor: bool = False
 
     @property
     def observed(self) -> tuple[str, ...]:
@@ -160,6 +161,7 @@ def plan_of(graph: QuantizedGraph, constants: Constants, ranges: Mapping[str, Ra
         grids=grids,
         range_of=dict(graph.range_of),
         clips=dict(graph.clips),
+        per_tensor=graph.per_tensor,
     )
 
 

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from econet.compression.fake_quant import FakeQuantNetwork, Part
-from econet.compression.quantized_graph import Operation
+from econet.compression.fake_quant import IN_FLOAT, FakeQuantNetwork, Part
+from econet.compression.quantized_graph import Operation, QuantizedGraph
 from econet.deployment.graph_writer import OUTPUT
 from econet.runs.sensitivity_records import Cost, PrunedCost
 
 # The shares of a layer's channels that are removed.
 FRACTIONS = (0.25, 0.5, 0.75)
-IN_FLOAT = Part(frozenset(), frozenset())
 
 Score = Callable[[nn.Module], Cost]
 
@@ -42,15 +41,28 @@ def whole_costs(network: FakeQuantNetwork, score: Score) -> tuple[Cost, Cost]:
 def layer_costs(network: FakeQuantNetwork, operation: Operation, score: Score) -> LayerCosts:
     """What `operation`, one of the graph's weighted ones, costs by itself. The network comes back as it was."""
     graph, output = network.graph, operation.outputs[0]
-    only, without = None, None
+    without = None
     if output in graph.integer:
-        layers, ranges = frozenset(graph.integer), frozenset(graph.observed)
-        around = (graph.range_of.get(name) for name in (operation.inputs[0], output))
-        own = ranges & {name for name in around if name is not None}
-        only = _scored(network, score, Part(frozenset({output}), own))
-        without = _scored(network, score, Part(layers - {output}, ranges - own))
+        own = _own_ranges(graph, operation)
+        rest = Part(frozenset(graph.integer) - {output}, frozenset(graph.observed) - own)
+        without = _scored(network, score, rest)
+    only = int8_cost(network, operation, score)
     pruned = () if output == OUTPUT else tuple(_pruned(network, operation, each, score) for each in FRACTIONS)
     return LayerCosts(operation, only, without, pruned)
+
+
+def int8_cost(network: FakeQuantNetwork, operation: Operation, score: Score) -> Cost | None:
+    """The network with `operation` and the values around it in int8, all else in float; None where it stays float."""
+    output = operation.outputs[0]
+    if output not in network.graph.integer:
+        return None
+    return _scored(network, score, Part(frozenset({output}), _own_ranges(network.graph, operation)))
+
+
+def _own_ranges(graph: QuantizedGraph, operation: Operation) -> frozenset[str]:
+    """The ranges of what a layer reads and of what it makes."""
+    around = (graph.range_of.get(name) for name in (operation.inputs[0], operation.outputs[0]))
+    return frozenset(graph.observed) & {name for name in around if name is not None}
 
 
 def _scored(network: FakeQuantNetwork, score: Score, part: Part | None) -> Cost:

@@ -10,6 +10,7 @@ from econet.errors import UserError
 from econet.files import folder_lock
 from econet.jobs import judge
 from econet.jobs.benchmark import benchmark_artifacts
+from econet.jobs.comparison_ledger import comparison_ledger
 from econet.jobs.evaluate import evaluate_artifacts
 from econet.jobs.options import CompareOptions, check_compare_options
 from econet.jobs.run_data import LISTING, check_same_data, data_config, load
@@ -184,7 +185,7 @@ def _judged(story: Story, sides: list[Side], rounds: dict[str, tuple[float, ...]
     both_int8 = judge.same_precision(sides)
     verdict, reason = judge.reason(found, story.config.margin)
     config = story.config
-    story.warnings += judge.warnings(sides)
+    story.warnings += judge.warnings(sides, rounds)
     return Comparison(
         created=config.created,
         command=config.command,
@@ -202,6 +203,7 @@ def _judged(story: Story, sides: list[Side], rounds: dict[str, tuple[float, ...]
         verdict=verdict,
         reason=reason,
         steps=tuple(story.steps),
+        ledger=comparison_ledger(story.folder, sides, config.data.classes),
         repeats=(),
         seconds=ComparisonSeconds(training=story.training_s, total=round(sum(step.seconds for step in story.steps), 3)),
         test_reads=max(side.evaluation.test_reads for side in sides),

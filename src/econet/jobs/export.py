@@ -76,20 +76,36 @@ def export_run(
         return done
     network = network_of(run, module)
     model, warnings = artifact_model(run, network, dataset, int8=int8)
-    content = model.SerializeToString()
-    # It bears this name until it is proven: a process that dies in between leaves no unproven artifact.
+    record = write_proven(path, model, network, dataset, parity_drop, warnings)
+    parity = record.parity
+    progress.note(
+        f"{path}: {record.bytes:,} bytes, same answer on {100 * parity.top1_agreement:.2f} % of "
+        f"{parity.images + parity.files} validation images"
+    )
+    return record
+
+
+def write_proven(
+    path: Path,
+    model: onnx.ModelProto,
+    network: nn.Module,
+    dataset: Dataset,
+    parity_drop: float,
+    warnings: tuple[str, ...],
+) -> Export:
+    """Write the artifact `model` of `network` with its sidecar; it bears its name once it is proven.
+
+    A process that dies in between leaves no unproven artifact. Raises ParityBroken as `export_run` does.
+    """
     failed = path.with_name(f"{path.stem}.failed.onnx")
     path.unlink(missing_ok=True)
     sidecar(path).unlink(missing_ok=True)
-    write_whole(failed, content)
-    record = _with_loss(_proven(failed, path.name, network, dataset, parity_drop, warnings), run)
+    write_whole(failed, model.SerializeToString())
+    record = _proven(failed, path.name, network, dataset, parity_drop, warnings)
+    if record.precision == "int8" and not isinstance(network, FakeQuantNetwork):
+        record = _with_loss(record, path.parent)
     failed.replace(path)
     write_record(sidecar(path), record)
-    parity = record.parity
-    progress.note(
-        f"{path}: {len(content):,} bytes, same answer on {100 * parity.top1_agreement:.2f} % of "
-        f"{parity.images + parity.files} validation images"
-    )
     return record
 
 
@@ -123,16 +139,13 @@ def costs_much(lost: float, images: int) -> bool:
     return lost > COSTLY and lost > 2 * sqrt(lost / images)
 
 
-def _with_loss(record: Export, run: Run) -> Export:
+def _with_loss(record: Export, folder: Path) -> Export:
     """The record of a static int8 file with a warning where it cost more than a point of validation accuracy."""
     accuracy = record.accuracy_validation
     lost = accuracy.network - accuracy.artifact
-    images = record.parity.images + record.parity.files
-    if record.precision != "int8" or is_quantized(run) or not costs_much(lost, images):
+    if not costs_much(lost, record.parity.images + record.parity.files):
         return record
-    warning = (
-        f"int8 lost {100 * lost:.1f} points of validation accuracy; `econet quantize {run.folder}` trains them back"
-    )
+    warning = f"int8 lost {100 * lost:.1f} points of validation accuracy; `econet quantize {folder}` trains them back"
     return replace(record, warnings=(*record.warnings, warning))
 
 
@@ -149,10 +162,10 @@ def finished_export(path: Path) -> Export | None:
     return record if record.sha256 == sha256_of(path) else None
 
 
-def calibration_images(dataset: Dataset, seed: int) -> Pixels:
-    """Training images as the file takes them, drawn by `seed`, uint8 [N, C, H, W]; none where there are none."""
+def calibration_images(dataset: Dataset, seed: int, most: int = CALIBRATION_IMAGES) -> Pixels:
+    """At most `most` training images as the file takes them, drawn by `seed`, uint8 [N, C, H, W]."""
     rng = np.random.default_rng(stream_seed(seed, "calibration"))
-    count = min(CALIBRATION_IMAGES, len(dataset.train))
+    count = min(most, len(dataset.train))
     chosen = np.sort(rng.choice(len(dataset.train), count, replace=False))
     pixels = cropped(dataset.train.pixels[chosen], dataset.preprocess)
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))

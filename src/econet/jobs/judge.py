@@ -1,9 +1,12 @@
 """The judgement: the paired difference of two files, the ratios of their cost, and the verdict with its reason."""
 
+from econet.jobs.ledger_steps import slower_in_int8
 from econet.measurement.accuracy import Predictions, paired
 from econet.measurement.latency import latency_ratio
-from econet.runs.comparison_records import Difference, Ratios, Side, Verdict
-from econet.statistics.intervals import tango, verdict
+from econet.measurement.losses import difference_of
+from econet.runs.comparison_records import Ratios, Side, Verdict
+from econet.runs.difference import Difference
+from econet.statistics.intervals import verdict
 
 
 def pair(sides: list[Side]) -> tuple[Side, Side]:
@@ -19,14 +22,7 @@ def same_precision(sides: list[Side]) -> tuple[Side, Side] | None:
 
 def difference(baseline: Predictions, candidate: Predictions) -> Difference:
     """Candidate minus baseline on the same images with Tango's 95 % score interval."""
-    alone_baseline, alone_candidate, images = paired(baseline, candidate)
-    return Difference(
-        candidate_minus_baseline=(alone_candidate - alone_baseline) / images,
-        interval=tango(alone_baseline, alone_candidate, images),
-        n10=alone_baseline,
-        n01=alone_candidate,
-        images=images,
-    )
+    return difference_of(*paired(baseline, candidate))
 
 
 def ratios(baseline: Side, candidate: Side, rounds: dict[str, tuple[float, ...]]) -> Ratios:
@@ -58,7 +54,7 @@ def reason(found: Difference, margin: float) -> tuple[Verdict, str]:
     )
 
 
-def warnings(sides: list[Side]) -> list[str]:
+def warnings(sides: list[Side], rounds: dict[str, tuple[float, ...]]) -> list[str]:
     """What a reader must know: an unfair length, a side that was still improving, a file slower than it looks."""
     found: list[str] = []
     baseline, candidate = pair(sides)
@@ -74,6 +70,7 @@ def warnings(sides: list[Side]) -> list[str]:
             found.append(
                 f"the {side.role} was still improving when its training ended; more time may change the answer"
             )
+    found += _slower_in_int8(sides, rounds)
     engines = [f"{side.benchmark.runtime.name} {side.benchmark.runtime.version}" for side in (baseline, candidate)]
     if engines[0] != engines[1]:
         found.append(
@@ -85,6 +82,18 @@ def warnings(sides: list[Side]) -> list[str]:
         if side.export is not None
         for text in side.export.warnings
     ]
+    return found
+
+
+def _slower_in_int8(sides: list[Side], rounds: dict[str, tuple[float, ...]]) -> list[str]:
+    """Where 8 bits did not bring time: int8 files that were slower than the float file of the same network."""
+    found: list[str] = []
+    for side in sides:
+        same = next((each for each in sides if (each.role, each.precision) == (side.role, "fp32")), None)
+        if side.precision == "int8" and same is not None:
+            ratio = latency_ratio(rounds[side.artifact], rounds[same.artifact])
+            slower = slower_in_int8(side.name, ratio)
+            found += [] if slower is None else [slower]
     return found
 
 

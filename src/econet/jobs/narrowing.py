@@ -68,12 +68,12 @@ def narrowed(
     seed, factors = options.tuning.seed, None
     if isinstance(network, Network) and has_lrn(network):
         _check_lrn(step, options)
-        factors = lrn_factors(network, _sample(images, LRN_IMAGES, seed)[0])
+        factors = lrn_factors(network, training_sample(images, LRN_IMAGES, seed)[0])
         network = without_lrn(network, factors)
     batches = _batches(images, seed) if options.importance == "taylor" else iter(())
     pruned = prune_channels(
         network,
-        _sample(images, PROOF_IMAGES, seed)[0],
+        training_sample(images, PROOF_IMAGES, seed)[0],
         removed_fraction=_fraction(step, options),
         importance=options.importance,
         batches=batches,
@@ -161,7 +161,7 @@ def _shares(whole: Sizes, rest: Sizes) -> Shares:
     )
 
 
-def _sample(dataset: Dataset, count: int, seed: int) -> Batch:
+def training_sample(dataset: Dataset, count: int, seed: int) -> Batch:
     """Some training images as the network sees them, float32 [N, C, H, W], and their labels; the same for a seed."""
     rng = np.random.default_rng(stream_seed(seed, "pruning"))
     return _images(dataset, rng.choice(len(dataset.train), min(count, len(dataset.train)), replace=False))

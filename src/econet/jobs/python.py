@@ -13,6 +13,7 @@ from econet.jobs.duration import parse_duration
 from econet.jobs.evaluate import Split
 from econet.jobs.evaluate import evaluate as evaluate_in
 from econet.jobs.export_target import export_as
+from econet.jobs.ledger import ledger as ledger_of
 from econet.jobs.options import (
     PARITY_DROP,
     CompareOptions,
@@ -34,6 +35,7 @@ from econet.runs import comparison_records, shrink_records
 from econet.runs.artifact_records import Evaluation
 from econet.runs.choices import Format, Importance
 from econet.runs.folder import Run, open_run
+from econet.runs.ledger_records import Ledger
 from econet.runs.sensitivity_records import Sensitivity
 from econet.runs.shrink_records import Budgets
 from econet.training.progress import Progress, Silent
@@ -216,6 +218,21 @@ def sensitivity(
     """
     found = open_run(run.folder if isinstance(run, Run) else Path(run))
     return sensitivity_in(found, progress or Silent(), images=images, dataset=data, module=module)
+
+
+def ledger(
+    *runs: Run | Path | str,
+    proof: Split = "test",
+    images: int | None = None,
+    progress: Progress | None = None,
+    data: Dataset | None = None,
+) -> Ledger:
+    """What each step from the first network to the 8-bit file cost: of a comparison, of a run, or of several runs.
+
+    The record is written into the last one's folder. Raises UserError where something can be put right.
+    """
+    folders = tuple(run.folder if isinstance(run, Run) else Path(run) for run in runs)
+    return ledger_of(folders, progress or Silent(), proof=proof, images=images, dataset=data)[1]
 
 
 def compare(

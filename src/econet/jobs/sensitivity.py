@@ -3,29 +3,25 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import nn
-from torch.nn import functional as F
 
 from econet.compression.fake_quant import FakeQuantNetwork
 from econet.compression.layer_names import layer_names
 from econet.compression.quantization import activation_ranges
 from econet.compression.quantized_graph import graph_of
 from econet.compression.sensitivity import LayerCosts, layer_costs, whole_costs
-from econet.data.dataset import Dataset, Images
-from econet.data.stream import in_memory
-from econet.errors import UserError
+from econet.data.dataset import Dataset
 from econet.files import folder_lock, write_text
-from econet.jobs.export import PARITY_STREAMED, calibration_images, torch_logits
+from econet.jobs.export import calibration_images
 from econet.jobs.networks import float_file, is_quantized, quantized_network
 from econet.jobs.options import check_range
 from econet.jobs.run_data import check_same_data, load_again, seen_by
+from econet.jobs.scoring import scoring, validation_images
 from econet.report.charts.sensitivity import sensitivity_chart
 from econet.report.sensitivity import as_csv, sentence
 from econet.runs.folder import Run
 from econet.runs.record import write_record
-from econet.runs.sensitivity_records import Cost, LayerSensitivity, Sensitivity, SensitivityData
+from econet.runs.sensitivity_records import LayerSensitivity, Sensitivity, SensitivityData
 from econet.training.progress import Progress
 from econet.training.weights import trained_network
 
@@ -52,14 +48,8 @@ def sensitivity(
     check_same_data(run.config.data, data, run.folder)
     data = seen_by(data, run.config.architecture)
     subject = _subject(run, data, module)
-    chosen = _validation(data, images)
-
-    def score(network: nn.Module) -> Cost:
-        logits = torch.from_numpy(torch_logits(network, chosen.pixels, data.preprocess))
-        labels = torch.from_numpy(chosen.labels)
-        right = float((logits.argmax(1) == labels).double().mean())
-        return Cost(accuracy=right, cross_entropy=F.cross_entropy(logits.double(), labels).item())
-
+    chosen = validation_images(data, images)
+    score = scoring(chosen, data.preprocess)
     network = subject.network
     unchanged, int8 = whole_costs(network, score)
     layers: list[LayerSensitivity] = []
@@ -111,17 +101,6 @@ def _subject(run: Run, dataset: Dataset, module: nn.Module | None) -> _Subject:
     network.take(constants, ranges)
     names = layer_names(graph, constants, trained_network(run, module))
     return _Subject(network.eval(), names, len(calibration))
-
-
-def _validation(dataset: Dataset, images: int | None) -> Images:
-    whole = in_memory(dataset.validation, images or PARITY_STREAMED)
-    if not len(whole):
-        raise UserError(
-            "no validation images to measure on", "the split holds none", "a run made with --validation 0.1"
-        )
-    if images is None or images >= len(whole):
-        return whole
-    return whole.take(np.linspace(0, len(whole) - 1, images).round().astype(np.intp))
 
 
 def _recorded(name: str, costs: LayerCosts, network: FakeQuantNetwork) -> LayerSensitivity:

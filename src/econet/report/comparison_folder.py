@@ -9,6 +9,7 @@ from econet.measurement.accuracy import Predictions, read_predictions
 from econet.report.answers import predictions_path
 from econet.runs.comparison_records import Comparison, Side
 from econet.runs.folder import Run
+from econet.runs.ledger_records import Ledger
 from econet.runs.record import read_record
 from econet.runs.records import Epoch, RunConfig
 
@@ -55,6 +56,11 @@ class ComparisonFolder:
         run = self.run(side)
         return None if run is None else run.config
 
+    def ledger(self) -> Ledger | None:
+        """What `econet ledger` found out of this comparison; None where it was not asked."""
+        path = self.path / "ledger.json"
+        return read_record(path, Ledger) if path.is_file() else None
+
     def set_aside(self) -> list[SetAside]:
         """Files that `data.jsonl` names as set aside, from the first folder that has that list."""
         runs = [run.folder for side in self.comparison.sides if (run := self.run(side)) is not None]
@@ -66,7 +72,7 @@ class ComparisonFolder:
 
     def records(self) -> list[str]:
         """Relative names of the records beside the page, for its links."""
-        found = [name for name in ("comparison.json", "config.json") if (self.path / name).is_file()]
+        found = [name for name in ("comparison.json", "config.json", "ledger.json") if (self.path / name).is_file()]
         for role in ("baseline", "candidate", "teacher"):
             names = ("config.json", "finished.json", "history.jsonl", "data.jsonl")
             found += [f"{role}/{name}" for name in names if (self.path / role / name).is_file()]

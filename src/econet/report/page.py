@@ -11,7 +11,7 @@ from econet.deployment.artifact_file import open_artifact
 from econet.deployment.graph import LayerSummary
 from econet.errors import UserError
 from econet.files import write_text
-from econet.report import differences, networks, numbers, origin, summary, table, trust, words
+from econet.report import differences, ledger, networks, numbers, origin, summary, table, trust, words
 from econet.report.charts.cost import CostPoint, cost_chart
 from econet.report.charts.interval import Bar, answer_chart, interval_list
 from econet.report.charts.learning import Learner, learning_chart
@@ -61,6 +61,8 @@ def _content(opened: ComparisonFolder) -> dict[str, Any]:
         "training_facts": origin.training_facts(opened),
         "digest_facts": origin.digest_facts(comparison),
         "records": opened.records(),
+        "ledger": opened.ledger(),
+        "ledger_words": ledger,
         "confusions": differences.confusions(baseline.evaluation, candidate.evaluation),
         **_charts(opened, baseline, candidate),
         **_pictures(opened),

@@ -4,6 +4,8 @@ from typing import Literal
 
 from econet.runs.artifact_records import Benchmark, Evaluation, Export, Precision
 from econet.runs.choices import Augment, OptimizerName, ScheduleName
+from econet.runs.difference import Difference
+from econet.runs.ledger_records import LedgerStep
 from econet.runs.record import SCHEMA, Record
 from econet.runs.records import DataConfig
 
@@ -31,18 +33,6 @@ class Side(Record, frozen=True, kw_only=True):
     benchmark: Benchmark
     export: Export | None
     training: SideTraining | None
-
-
-class Difference(Record, frozen=True, kw_only=True):
-    """Candidate int8 minus baseline fp32 on the same images; `n10` baseline right alone, `n01` candidate alone."""
-
-    candidate_minus_baseline: float
-    interval: tuple[float, float]
-    method: Literal["tango"] = "tango"
-    level: float = 0.95
-    n10: int
-    n01: int
-    images: int
 
 
 class Ratios(Record, frozen=True, kw_only=True):
@@ -109,7 +99,7 @@ class ComparisonConfig(Record, frozen=True, kw_only=True):
 
 
 class Comparison(Record, frozen=True, kw_only=True):
-    """`comparison.json`: the sides, the paired difference and the verdict."""
+    """`comparison.json`: the sides, the paired difference and the verdict; `ledger` tells what each step cost."""
 
     schema: int = SCHEMA
     created: str
@@ -128,6 +118,7 @@ class Comparison(Record, frozen=True, kw_only=True):
     verdict: Verdict
     reason: str
     steps: tuple[Step, ...]
+    ledger: tuple[LedgerStep, ...] = ()
     repeats: tuple[Repeat, ...]
     seconds: ComparisonSeconds
     test_reads: int

@@ -4,7 +4,8 @@ from typing import Literal
 
 from econet.runs.artifact_records import Benchmark, Evaluation, Export, Precision
 from econet.runs.choices import Augment
-from econet.runs.comparison_records import Difference, Verdict
+from econet.runs.comparison_records import Verdict
+from econet.runs.difference import Difference
 from econet.runs.record import SCHEMA, Record
 from econet.runs.records import DataConfig
 
