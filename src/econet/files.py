@@ -44,7 +44,7 @@ def write_whole(path: Path, content: bytes, *, keep_previous: Path | None = None
             stream.flush()
             os.fsync(stream.fileno())
         if keep_previous is not None and path.exists():
-            _link_over(path, keep_previous)
+            link_over(path, keep_previous)
         temporary.replace(path)
         _fsync_folder(path.parent)
     except OSError as error:
@@ -143,7 +143,8 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _link_over(path: Path, previous: Path) -> None:
+def link_over(path: Path, previous: Path) -> None:
+    """Let `previous` be another name of the file at `path`, in place of what it was the name of."""
     link = previous.with_name(f".{previous.name}.{os.getpid()}.link")
     _remove_quietly(link)
     os.link(path, link)

@@ -6,8 +6,10 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 
+from econet.data.load import load_data
 from econet.errors import UserError
 from econet.training import loop
 
@@ -56,6 +58,111 @@ def test_a_rate_too_large_stops_before_the_loss_spoils_a_record(trained, tmp_pat
         assert "the loss became" in caught.value.why
         assert "(it was 100)" in caught.value.remedy
         assert_readable(tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def photos_data(clothes_data, tmp_path_factory):
+    """Two classes of 20 pictures each, as files."""
+    folder = tmp_path_factory.mktemp("photos")
+    for label in (0, 1):
+        (folder / str(label)).mkdir()
+        rows = np.flatnonzero(clothes_data.train.labels == label)[:20]
+        for row in rows:
+            Image.fromarray(clothes_data.train.pixels[row, :, :, 0]).save(folder / str(label) / f"{row}.png")
+    return load_data(str(folder), image_size=28, validation=0.2)
+
+
+def poisoned(monkeypatch, where, value, at):
+    """Let the `at`-th step of this process, once, give a loss, a gradient or a weight that is `value`."""
+    learned, taken = loop.learn, iter(range(1, 1_000_000))
+
+    def learn(forward, teacher, images, labels, *rest, **named):
+        loss, right = learned(forward, teacher, images, labels, *rest, **named)
+        if next(taken) != at:
+            return loss, right
+        weight = next(forward.parameters())
+        if where == "loss":
+            return torch.full_like(loss, value), right
+        with torch.no_grad():
+            (weight.grad if where == "gradients" else weight)[0, 0, 0, 0] = value
+        return loss, right
+
+    monkeypatch.setattr(loop, "learn", learn)
+
+
+def assert_finite(folder) -> None:
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, framework="np") as stream:
+            assert all(np.isfinite(stream.get_tensor(name)).all() for name in stream.keys())  # noqa: SIM118
+
+
+@pytest.mark.parametrize("where", ["loss", "gradients", "weights"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_step_that_breaks_once_is_gone_back_from_and_half_the_rate_goes_on(
+    trained, monkeypatch, where, value, teller
+):
+    poisoned(monkeypatch, where, value, at=16)
+    heard = teller()
+    run = trained("run", heard, epochs=3, every=0.0)
+    assert run.finished.setbacks == 1
+    assert [line.epoch for line in run.history] == [1, 2, 3]
+    undisturbed = trained("other", epochs=3)
+    assert undisturbed.finished.setbacks == 0
+    expected = [line.lr for line in undisturbed.history]
+    assert [line.lr for line in run.history] == pytest.approx([expected[0], expected[1] / 2, expected[2] / 2])
+    assert any("training diverged" in note and "going back to step 11" in note for note in heard.notes)
+    assert_finite(run.folder)
+    assert not list(run.folder.glob("checkpoint*"))
+
+
+def test_what_breaks_again_and_again_stops_and_names_the_pictures(trained, monkeypatch, tmp_path, photos_data):
+    """Every batch is poisoned: no lower rate helps."""
+    learned = loop.learn
+
+    def learn(forward, teacher, images, labels, *rest, **named):
+        loss, right = learned(forward, teacher, images, labels, *rest, **named)
+        return torch.full_like(loss, float("nan")), right
+
+    monkeypatch.setattr(loop, "learn", learn)
+    with pytest.raises(UserError) as caught:
+        trained("run", data=photos_data, batch_size=3, epochs=2)
+    assert caught.value.what == f"training diverged in {tmp_path / 'run'}"
+    order = loop.epoch_order(0, 0, len(photos_data.train))[:3]
+    for row in order.tolist():
+        assert photos_data.train.files[row].name in caught.value.why
+    assert "the loss became nan" in caught.value.why
+    assert "at 0.25 of the rate after going back" in caught.value.why
+    assert_readable(tmp_path / "run")
+
+
+def test_a_run_that_went_back_resumes_to_the_same_bits(trained, monkeypatch, teller):
+    poisoned(monkeypatch, "loss", float("nan"), at=14)
+    whole = trained("whole", epochs=3)
+    poisoned(monkeypatch, "loss", float("nan"), at=14)
+
+    def stop(step):
+        if step == 25:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained("stopped", teller(stop), epochs=3, every=0.0)
+    monkeypatch.undo()
+    resumed = trained("stopped", epochs=3, every=0.0, resume=True)
+    assert resumed.finished.setbacks == 1
+    assert resumed.weights_path.read_bytes() == whole.weights_path.read_bytes()
+
+
+@pytest.mark.slow
+def test_two_hundred_broken_steps_leave_no_number_in_any_file_that_is_not_finite(trained, monkeypatch):
+    """100 times NaN and 100 times Inf, in loss, gradients and weights, at random steps of a short training."""
+    rng = np.random.default_rng(0)
+    for number in range(200):
+        where = ("loss", "gradients", "weights")[number % 3]
+        poisoned(monkeypatch, where, float("nan") if number < 100 else float("inf"), at=int(rng.integers(1, 22)))
+        run = trained(f"run-{number}", epochs=2, every=0.0)
+        assert run.finished.setbacks == 1
+        assert_finite(run.folder)
+        monkeypatch.undo()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -163,7 +163,7 @@ def _options(wanted: ArmRun) -> TrainOptions:
     if wanted.lr is not None:
         settings["lr"] = wanted.lr
     model, switches = wanted.arm.model or wanted.scale.model, dict(wanted.arm.switches)
-    return TrainOptions(model=model, switches=switches, seed=wanted.seed, threads=1, **settings)
+    return TrainOptions(model=model, switches=switches, seed=wanted.seed, threads=1, setbacks=0, **settings)
 
 
 def _dataset(wanted: ArmRun) -> Dataset:

@@ -54,6 +54,7 @@ class TrainOptions:
     weight_decay: float | None = None
     label_smoothing: float | None = None
     ema: float | None = None
+    setbacks: int = 2
     augment: Augment | None = None
     colour_noise: ColourNoise | None = None
     crop_chunk: int = 1

@@ -176,7 +176,7 @@ def _check_same_cut(step: Step, record: Pruning, options: PruneOptions) -> None:
 def _resumed(step: Step, record: Pruning, module: nn.Module | None) -> nn.Module:
     """The network of an unfinished run; a checkpoint, where there is one, fills in its weights."""
     run = step.run
-    if not (run.checkpoint_path.exists() or run.previous_checkpoint_path.exists()):
+    if not run.has_checkpoint:
         return narrowed_again(step, record, module)
     architecture = run.config.architecture
     if module is None:

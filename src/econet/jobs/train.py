@@ -202,6 +202,7 @@ def resolved(options: TrainOptions, model: str, train_images: int, folder: Path)
         ema=_first(options.ema, usual.ema),
         augment=options.augment or "light",
         patience=options.patience,
+        setbacks=options.setbacks,
         teacher=asked_teacher(options, folder),
         mixup=options.mixup or 0.0,
         cutmix=options.cutmix or 0.0,
@@ -258,7 +259,7 @@ def _resumed_network(run: Run, dataset: Dataset, module: nn.Module | None) -> nn
         )
     else:
         network = module
-    if run.checkpoint_path.exists() or run.previous_checkpoint_path.exists():
+    if run.has_checkpoint:
         return network
     if catalog.takes_raw_pixels(run.config.architecture):
         catalog.set_mean_image(network, training_mean(dataset))

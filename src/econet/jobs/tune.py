@@ -211,11 +211,11 @@ def _keeps_augment(asked: TrainOptions) -> bool:
 
 
 def _shortened(options: TrainOptions) -> TrainOptions:
-    """The same training for a trial's share of its length."""
+    """The same training for a trial's share of its length; one that diverges has failed, and is not mended."""
     if options.epochs is not None:
-        return replace(options, epochs=max(1, round(SHARE * options.epochs)))
+        return replace(options, epochs=max(1, round(SHARE * options.epochs)), setbacks=0)
     if options.time_s is not None:
-        return replace(options, time_s=SHARE * options.time_s)
+        return replace(options, time_s=SHARE * options.time_s, setbacks=0)
     raise ValueError("a training needs epochs or a time")
 
 

@@ -51,6 +51,21 @@ class Run:
         return self.folder / "checkpoint.previous.safetensors"
 
     @property
+    def epoch_checkpoint_path(self) -> Path:
+        """`checkpoint.epoch.safetensors`, the one with which the present epoch began."""
+        return self.folder / "checkpoint.epoch.safetensors"
+
+    @property
+    def checkpoint_paths(self) -> tuple[Path, ...]:
+        """Where a resume looks for a checkpoint, the newest first."""
+        return self.checkpoint_path, self.previous_checkpoint_path
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is any checkpoint to go on from."""
+        return any(path.exists() for path in self.checkpoint_paths)
+
+    @property
     def history_path(self) -> Path:
         """`history.jsonl`, a line an epoch."""
         return self.folder / "history.jsonl"

@@ -64,7 +64,8 @@ class TrainingConfig(Record, frozen=True, kw_only=True):
 
     `bias_lr` is a rate for biases that the schedule does not move; None: they follow `lr`. `crop_chunk` images in a
     row of a batch share one crop and one mirror coin. `mixup` and `cutmix` are the a of the Beta(a, a) that two mixed
-    pictures' shares are drawn from; 0: not mixed that way.
+    pictures' shares are drawn from; 0: not mixed that way. `setbacks`: how often a training that diverged goes back to
+    the start of its epoch and on at half the rate, before it gives up.
     """
 
     epochs: int | None
@@ -87,6 +88,7 @@ class TrainingConfig(Record, frozen=True, kw_only=True):
     crop_chunk: int = 1
     mixup: float = 0.0
     cutmix: float = 0.0
+    setbacks: int = 0
 
 
 class Plan(Record, frozen=True, kw_only=True):
@@ -148,7 +150,10 @@ class Epoch(Record, frozen=True, kw_only=True):
 
 
 class Finished(Record, frozen=True, kw_only=True):
-    """`finished.json`: written after `weights.safetensors`; a run that has it is complete."""
+    """`finished.json`: written after `weights.safetensors`; a run that has it is complete.
+
+    `setbacks`: how often it diverged and went back.
+    """
 
     schema: int = SCHEMA
     steps: int
@@ -160,3 +165,4 @@ class Finished(Record, frozen=True, kw_only=True):
     stopped_early: bool
     weights_sha256: str
     finished: str
+    setbacks: int = 0

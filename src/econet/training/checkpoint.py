@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from econet.errors import UserError
-from econet.files import write_whole
+from econet.files import link_over, write_whole
 from econet.runs.folder import Run
 from econet.training.averaging import Average
 from econet.training.hint import Hint
@@ -35,6 +35,7 @@ class Counters:
     best: float = -1.0
     waited: int = 0
     plateau: dict[str, float] = field(default_factory=dict[str, float])
+    setbacks: int = 0
 
 
 class DamagedCheckpoint(Exception):
@@ -51,12 +52,17 @@ def state_of(network: nn.Module, average: Average, optimizers: Optimizers, hint:
     return tensors
 
 
-def write_checkpoint(run: Run, tensors: Tensors, counters: Counters) -> None:
-    """Write `checkpoint.safetensors` whole; the one before stays as `checkpoint.previous.safetensors`."""
+def write_checkpoint(run: Run, tensors: Tensors, counters: Counters, *, begins_epoch: bool = False) -> None:
+    """Write `checkpoint.safetensors` whole; the one before stays as `checkpoint.previous.safetensors`.
+
+    One that `begins_epoch` stays as `checkpoint.epoch.safetensors` too, until the next epoch begins.
+    """
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     words = json.dumps(asdict(counters))
     content = save(plain, metadata={"counters": words, "digest": _digest(plain, words)})
     write_whole(run.checkpoint_path, content, keep_previous=run.previous_checkpoint_path)
+    if begins_epoch:
+        link_over(run.checkpoint_path, run.epoch_checkpoint_path)
 
 
 def read_checkpoint(
@@ -74,7 +80,7 @@ def read_checkpoint(
     Raises UserError where both are damaged, and where a whole one belongs to another network.
     """
     faults: list[str] = []
-    for path in (run.checkpoint_path, run.previous_checkpoint_path):
+    for path in run.checkpoint_paths:
         if not path.exists():
             continue
         try:
@@ -91,6 +97,26 @@ def read_checkpoint(
             "start again in another folder: --out NEW",
         )
     return None
+
+
+def read_epoch_start(
+    run: Run,
+    network: nn.Module,
+    average: Average,
+    optimizers: Optimizers,
+    own: Callable[[Tensors], Tensors] = dict,
+    hint: Hint | None = None,
+) -> Counters:
+    """Restore what was saved when the present epoch began. Raises UserError where that file is gone or damaged."""
+    path = run.epoch_checkpoint_path
+    try:
+        tensors, counters = _verified(path)
+    except DamagedCheckpoint as error:
+        raise UserError(
+            f"{path} cannot be read", f"training diverged and was to go back to it: {error}", "--out NEW"
+        ) from error
+    _restore(path, own(tensors), network, average, optimizers, hint)
+    return counters
 
 
 def _verified(path: Path) -> tuple[Tensors, Counters]:

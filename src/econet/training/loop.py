@@ -2,8 +2,10 @@
 
 import time
 from dataclasses import dataclass
+from dataclasses import replace as replace_counters
 from functools import partial
-from math import sqrt
+from math import nan, sqrt
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,7 +25,7 @@ from econet.runs.records import Epoch, Finished, Plan, RunConfig
 from econet.statistics.streams import stream_seed
 from econet.training import machine, parallel, schedules
 from econet.training.averaging import Average
-from econet.training.checkpoint import Counters, read_checkpoint, state_of, write_checkpoint
+from econet.training.checkpoint import Counters, read_checkpoint, read_epoch_start, state_of, write_checkpoint
 from econet.training.hint import Hint, hint_for
 from econet.training.inference import logits_of
 from econet.training.interruption import Request, stop_requests
@@ -33,13 +35,12 @@ from econet.training.optimizers import Optimizers
 from econet.training.parallel import Sharing
 from econet.training.progress import Progress
 from econet.training.schedules import Plateau
+from econet.training.setback import DIVERGED_LOSS, Diverged, all_finite, factor, hopeless, told
 from econet.training.step import Forward, learn
 from econet.training.teachers import Teachers
 from econet.training.towers import sharing_for
 from econet.training.watch import Watch
 
-# Logits this far apart on a whole batch: with clipped gradients a hopeless rate need not end in infinity.
-DIVERGED_LOSS = 1e6
 CHANCE_CHECK_SHARE = 0.2
 CHANCE_CHECK_STEPS = 25
 CHANCE_CHECK_IMAGES = 200
@@ -63,6 +64,7 @@ class Learner:
     hint: Hint | None
     validation: Augmenter
     validation_labels: Tensor
+    files: tuple[Path, ...]
     device: torch.device
     counters: Counters
     progress: Progress
@@ -79,8 +81,8 @@ def fit(
 ) -> Finished:
     """Train `network` as the run's `config.json` says, from its newest checkpoint on, and finish the run folder.
 
-    The caller holds the folder's lock. Raises UserError for a non-finite loss or a run still at chance level
-    after a fifth of its steps, and Interrupted after a signal; in both cases the checkpoint is whole.
+    The caller holds the folder's lock. Raises UserError for a training that goes on diverging or is still at chance
+    level after a fifth of its steps, and Interrupted after a signal; in both cases the checkpoint is whole.
     """
     learner = _prepare(run, network, dataset, teacher, progress, checkpoint_seconds)
     counters, plan = learner.counters, learner.config.plan
@@ -124,6 +126,7 @@ def _prepare(
         hint=hint_for(network, teacher, config.training, config.seed, device),
         validation=Augmenter(pictures(dataset.validation), dataset.preprocess, "none", device),
         validation_labels=torch.from_numpy(dataset.validation.labels).to(device),
+        files=dataset.train.files,
         device=device,
         counters=Counters(),
         progress=progress,
@@ -136,21 +139,45 @@ def _prepare(
             progress.note(f"a damaged checkpoint was passed over ({fault}); going on from the one before")
     if parallel.rank() == 0:
         truncate_history(run.history_path, learner.counters.epoch)
+    if not learner.counters.epoch_images:  # a kill may have come between the checkpoint and its second name
+        _save(learner, begins_epoch=True)
     return learner
 
 
 def _run_epochs(learner: Learner, request: Request) -> bool:
     """Train to the planned end; returns whether it stopped early for want of progress."""
-    counters, plan, training = learner.counters, learner.config.plan, learner.config.training
+    plan, training = learner.config.plan, learner.config.training
     # torch.compile is typed as giving any callable; a compiled network is called like the plain one.
     forward: Forward = torch.compile(learner.network) if learner.config.machine.compile else learner.network
     if learner.hint is not None and learner.config.machine.compile:
         learner.hint.compile()
-    while counters.epoch < plan.epochs:  # not steps: a run killed before its last validation still owes it
-        if training.patience is not None and counters.waited >= training.patience:
+    while learner.counters.epoch < plan.epochs:  # not steps: a run killed before its last validation still owes it
+        if training.patience is not None and learner.counters.waited >= training.patience:
             return True
-        _run_epoch(learner, forward, request)
+        try:
+            _run_epoch(learner, forward, request)
+        except Diverged as fault:
+            _go_back(learner, fault)
     return False
+
+
+def _go_back(learner: Learner, fault: Diverged) -> None:
+    """Begin the epoch again at a lower rate. Raises UserError where that was done as often as it may be."""
+    counters, run = learner.counters, learner.run
+    why = told(fault, learner.files)
+    if counters.setbacks >= learner.config.training.setbacks:
+        raise hopeless(run, learner.config, counters, why) from fault
+    begun = read_epoch_start(
+        run, learner.network, learner.average, learner.optimizers, learner.sharing.own, learner.hint
+    )
+    learner.counters = replace_counters(begun, seconds=counters.seconds, setbacks=counters.setbacks + 1)
+    learner.progress.note(
+        f"training diverged: {why} at step {counters.step}; going back to step {begun.step}, "
+        f"on at {factor(learner.counters.setbacks):g} of the rate"
+    )
+    if parallel.rank() == 0:
+        truncate_history(run.history_path, begun.epoch)
+    _save(learner, begins_epoch=True)
 
 
 def _run_epoch(learner: Learner, forward: Forward, request: Request) -> None:
@@ -177,7 +204,7 @@ def _run_epoch(learner: Learner, forward: Forward, request: Request) -> None:
     counters.epoch += 1
     _validate(learner, rate=(end - first) * batch_size / max(time.perf_counter() - started, 1e-9))
     watch.count()
-    _save(learner)
+    _save(learner, begins_epoch=True)
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> Tensor:
@@ -186,7 +213,7 @@ def epoch_order(seed: int, epoch: int, count: int) -> Tensor:
 
 
 def _one_step(learner: Learner, forward: Forward, indices: Tensor) -> float:
-    """One optimizer step; returns the batch's loss. Raises UserError before a diverged one reaches the weights."""
+    """One optimizer step; returns the batch's loss. Raises Diverged before a hopeless one reaches the weights."""
     counters, config = learner.counters, learner.config
     learner.sharing.seed_dropout(config.seed, counters.step)
     lesson = learner.lessons.of(indices, counters.step, counters.step / config.plan.steps)
@@ -203,12 +230,14 @@ def _one_step(learner: Learner, forward: Forward, indices: Tensor) -> float:
     totals = learner.sharing.totals(loss, right)
     value = totals[0].item()
     if not value < DIVERGED_LOSS:  # nor is nan
-        raise _diverged(learner, value)
+        raise Diverged("loss", value, indices)
     learner.sharing.finish_gradients(learner.network)
-    factor = _rate_factor(learner, counters.step)
-    learner.optimizers.step(factor)
+    rate = _rate_factor(learner, counters.step)
+    stopped = not learner.optimizers.step(rate)
+    if parallel.largest((stopped,), learner.device)[0]:
+        raise Diverged("gradients", nan, indices)
     if learner.hint is not None:
-        learner.hint.step(factor)
+        learner.hint.step(rate)
     learner.average.update(counters.step)
     counters.step += 1
     counters.epoch_loss += value * len(indices)
@@ -218,8 +247,10 @@ def _one_step(learner: Learner, forward: Forward, indices: Tensor) -> float:
 
 
 def _rate_factor(learner: Learner, step: int) -> float:
-    training, lowerings = learner.config.training, int(learner.counters.plateau.get("lowerings", 0))
-    return schedules.factor(training.schedule, step, learner.config.plan.steps, lowerings, training.schedule_marks)
+    training, counters = learner.config.training, learner.counters
+    lowerings = int(counters.plateau.get("lowerings", 0))
+    planned = schedules.factor(training.schedule, step, learner.config.plan.steps, lowerings, training.schedule_marks)
+    return planned * factor(counters.setbacks)
 
 
 def _validate(learner: Learner, rate: float) -> None:
@@ -232,7 +263,7 @@ def _validate(learner: Learner, rate: float) -> None:
     figures = [(logits.argmax(1) == labels).double().mean().item(), F.cross_entropy(logits, labels).item()]
     accuracy, validation_loss = learner.sharing.agreed(figures)
     if not validation_loss < DIVERGED_LOSS:
-        raise _diverged(learner, validation_loss)
+        raise Diverged("validation loss", validation_loss)
     lowerings = int(counters.plateau.get("lowerings", 0))
     line = Epoch(
         epoch=counters.epoch,
@@ -286,19 +317,15 @@ def chance_check_step(plan: Plan, batch_size: int) -> int | None:
     return fifth + max(0, -(-CHANCE_CHECK_IMAGES // batch_size) - inside)
 
 
-def _diverged(learner: Learner, value: float) -> UserError:
-    return UserError(
-        f"training diverged in {learner.run.folder}",
-        f"the loss became {value} at step {learner.counters.step} of {learner.config.plan.steps}",
-        f"a lower --lr (it was {learner.config.training.lr:g})",
-    )
-
-
-def _save(learner: Learner) -> None:
+def _save(learner: Learner, *, begins_epoch: bool = False) -> None:
+    """Write the checkpoint. Raises Diverged, in every process, where something in it is not finite."""
     began = time.perf_counter()
     tensors = learner.sharing.gathered(state_of(learner.network, learner.average, learner.optimizers, learner.hint))
+    spoilt = parallel.rank() == 0 and not all_finite(tensors)
+    if parallel.largest((spoilt,), learner.device)[0]:
+        raise Diverged("weights", nan)
     if parallel.rank() == 0:
-        write_checkpoint(learner.run, tensors, learner.counters)
+        write_checkpoint(learner.run, tensors, learner.counters, begins_epoch=begins_epoch)
     if learner.checkpoint_seconds >= CHECKPOINT_SECONDS:  # unless somebody asked for them more often
         rest = CHECKPOINT_REST * (time.perf_counter() - began)
         learner.checkpoint_seconds = max(CHECKPOINT_SECONDS, rest)
@@ -327,13 +354,14 @@ def _write_result(learner: Learner, weights: dict[str, Tensor], stopped_early: b
         stopped_early=stopped_early,
         weights_sha256="",
         finished=provenance.now(),
+        setbacks=counters.setbacks,
     )
     write_whole(run.weights_path, save(plain))
     if learner.kept is not None:
         learner.kept.remove()  # before the run is finished: a finished one is never looked at again
     write_record(run.finished_path, replace(finished, weights_sha256=sha256_of(run.weights_path)))
-    run.checkpoint_path.unlink(missing_ok=True)
-    run.previous_checkpoint_path.unlink(missing_ok=True)
+    for path in (*run.checkpoint_paths, run.epoch_checkpoint_path):
+        path.unlink(missing_ok=True)
 
 
 def still_improving(accuracies: list[float], images: int) -> bool:

@@ -51,13 +51,18 @@ class Optimizers:
                 self.parts = [AdamW(groups, lr=config.lr, fused=True)]
         self._peaks = [[float(group["lr"]) for group in part.param_groups] for part in self.parts]
 
-    def step(self, factor: float) -> None:
+    def step(self, factor: float) -> bool:
         """One update at `factor` of every peak rate by the gradients, which are dropped afterwards.
 
-        They are clipped first, but for the rule of 2012; a group of biases with a rate of its own keeps it.
+        They are clipped first, but for the rule of 2012; a group of biases with a rate of its own keeps it. Returns
+        False, with nothing updated, where a gradient is not finite.
         """
-        if self._clips:
-            nn.utils.clip_grad_norm_(self._trained, LARGEST_GRADIENT_NORM)
+        if not self._shortened().isfinite():
+            for part in self.parts:
+                part.zero_grad(set_to_none=True)
+            for original, _ in self._views:
+                original.grad = None
+            return False
         for original, view in self._views:
             view.grad = None if original.grad is None else _as_matrix(original.grad)
         for part, peaks in zip(self.parts, self._peaks, strict=True):
@@ -68,6 +73,13 @@ class Optimizers:
         for original, view in self._views:
             original.grad = None
             view.grad = None
+        return True
+
+    def _shortened(self) -> Tensor:
+        """The norm of all gradients together, which are no longer than allowed afterwards."""
+        if self._clips:
+            return nn.utils.clip_grad_norm_(self._trained, LARGEST_GRADIENT_NORM)
+        return nn.utils.get_total_norm([weight.grad for weight in self._trained if weight.grad is not None])
 
     def state(self) -> dict[str, Tensor]:
         """Every state tensor under the name `<part>.<parameter>.<what>`, laid out contiguously."""
@@ -82,6 +94,7 @@ class Optimizers:
     def load(self, state: dict[str, Tensor]) -> None:
         """Put back what `state` gave, in the memory layout of the parameter it belongs to."""
         for number, part in enumerate(self.parts):
+            part.state.clear()
             parameters = list(_parameters(part))
             for name, value in state.items():
                 owner, index, what = name.split(".", 2)
