@@ -194,14 +194,7 @@ training_options = together(
     seed_option,
 )
 
-distillation_options = together(
-    click.option(
-        "--teacher",
-        type=click.Path(path_type=Path),
-        multiple=True,
-        metavar="RUN",
-        help="A trained run to learn from; several teach together.",
-    ),
+lesson_options = together(
     click.option(
         "--distil",
         type=Named("loss", *get_args(DistilLoss)),
@@ -216,15 +209,52 @@ distillation_options = together(
         "--teacher-weight", type=float, default=0.7, show_default=True, metavar="F", help="Teacher's share of the loss."
     ),
     click.option(
-        "--match-features", type=float, metavar="F", help="Weight of matching the teacher's features too [default: 0]."
-    ),
-    click.option(
         "--teacher-views",
         type=int,
         metavar="N",
         help="Vary each image in N ways, again and again, and keep the teacher's answers [default: ever new ones].",
     ),
 )
+
+match_features_option = click.option(
+    "--match-features", type=float, metavar="F", help="Weight of matching the teacher's features too [default: 0]."
+)
+
+distillation_options = together(
+    click.option(
+        "--teacher",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        metavar="RUN",
+        help="A trained run to learn from; several teach together.",
+    ),
+    lesson_options,
+    match_features_option,
+)
+
+parent_teacher_option = click.option(
+    "--teacher",
+    "teachers",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="RUN|none",
+    help="A run to learn from; several teach together [default: RUN itself].",
+)
+
+
+def named_teachers(teachers: tuple[Path, ...]) -> tuple[Path, ...] | None:
+    """The runs that `--teacher` named, empty where it was not given; None for the word none.
+
+    Raises UserError where that stands beside a run.
+    """
+    if Path("none") not in teachers:
+        return teachers
+    if len(teachers) > 1:
+        raise UserError(
+            "--teacher none and a run were both given", "none means that nobody teaches", "give one of them"
+        )
+    return None
+
 
 mixing_options = together(
     click.option("--mixup", type=float, metavar="A", help="Blend pairs of images by shares of Beta(A, A)."),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from econet.data.dataset import Dataset
 from econet.errors import unknown_name
@@ -141,7 +141,7 @@ def prune(
     time: str | None = None,
     epochs: int | None = None,
     out: Path | str | None = None,
-    teacher: Run | Path | Literal["parent", "none"] = "parent",
+    teacher: Teacher | Sequence[Teacher] = "parent",
     module: "nn.Module | None" = None,
     data: Dataset | None = None,
     resume: bool = False,
@@ -150,8 +150,9 @@ def prune(
 ) -> Run:
     """Take `ratio` of a finished run's MACs away, train what is left on, and return the new run.
 
-    `module` and `data` are for a run of your own network object, which is not changed. `epochs=0` cuts alone. Other
-    options as in TrainOptions. Raises UserError where something can be put right.
+    `teacher` is a run or several, "none", or "parent": the run itself teaches. `module` and `data` are for a run of
+    your own network object, which is not changed. `epochs=0` cuts alone. Other options as in TrainOptions. Raises
+    UserError where something can be put right.
     """
     found = open_run(run.folder if isinstance(run, Run) else Path(run))
     config = found.config
@@ -160,7 +161,7 @@ def prune(
         importance=importance,
         iterations=iterations,
         drop_lrn=drop_lrn,
-        teacher=teacher.folder if isinstance(teacher, Run) else teacher,
+        teacher=teacher if isinstance(teacher, str) else _folders_of(teacher) or "none",
         tuning=TrainOptions(epochs=epochs, time_s=_seconds(time, epochs), **options),
     )
     check_prune_options(asked)
@@ -173,7 +174,7 @@ def quantize(
     run: Run | Path | str,
     *,
     out: Path | str | None = None,
-    teacher: Run | Path | str | None = None,
+    teacher: Teacher | Sequence[Teacher] | None = None,
     time: str | None = None,
     resume: bool = False,
     progress: Progress | None = None,
@@ -183,16 +184,15 @@ def quantize(
 ) -> Run:
     """Train a finished run on with fake quantization, in a run of its own whose `export` gives the int8 file.
 
-    `teacher` is a run, "none", or left out: the run itself teaches. Other options as in QuantizeOptions. `module` and
-    `data` are for a run of your own network object. Raises UserError where something can be put right.
+    `teacher` is a run or several, "none", or left out: the run itself teaches. Other options as in QuantizeOptions.
+    `module` and `data` are for a run of your own network object. Raises UserError where something can be put right.
     """
     parent = open_run(run.folder if isinstance(run, Run) else Path(run))
     config = parent.config
     taught = teacher != "none"
-    named = _folder_of(Path(teacher) if isinstance(teacher, str) else teacher) if taught else None
     asked = QuantizeOptions(
         time_s=None if time is None else parse_duration(time, "time"),
-        teacher=named,
+        teacher=_folders_of(teacher) if taught else None,
         taught=taught,
         **options,
     )
