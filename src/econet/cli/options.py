@@ -2,23 +2,22 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, cast, get_args
 
 import click
 
 from econet.cli.terminal import Terminal
 from econet.errors import UserError, unknown_name
 from econet.jobs.duration import parse_duration
+from econet.jobs.options import settings as settings
 from econet.runs.choices import Augment, DistilLoss, OptimizerName, ScheduleName
 
 DEFAULT_TIME_S = 300.0
 
 Callback = Callable[..., int]
 Decorator = Callable[[Callback], Callback]
-Settings = TypeVar("Settings")
 
 
 class Duration(click.ParamType[float]):
@@ -96,12 +95,6 @@ def together(*options: Callable[[Any], Any]) -> Decorator:
         return function
 
     return decorate
-
-
-def settings(kind: type[Settings], asked: Mapping[str, Any], **more: Any) -> Settings:
-    """The options record `kind` filled with those of `asked` that are fields of it, and `more`."""
-    names = {field.name for field in fields(cast("Any", kind))}
-    return kind(**{name: value for name, value in asked.items() if name in names} | more)
 
 
 def length(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """What a user can ask of data and training, checked before anything is done."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from econet.errors import UserError, unknown_name
 from econet.runs.choices import Augment, ColourNoise, DistilLoss, Importance, OptimizerName, ScheduleName
@@ -12,6 +12,13 @@ from econet.runs.choices import Augment, ColourNoise, DistilLoss, Importance, Op
 PARITY_DROP = 0.02
 Device = Literal["auto", "cpu", "cuda"]
 Proof = Literal["test", "validation"]
+Settings = TypeVar("Settings")
+
+
+def settings(kind: type[Settings], asked: Mapping[str, Any], **more: Any) -> Settings:
+    """The options record `kind` filled with those of `asked` that are fields of it, and `more`."""
+    names = {each.name for each in fields(cast("Any", kind))}
+    return kind(**{name: value for name, value in asked.items() if name in names} | more)
 
 
 @dataclass(frozen=True, slots=True)
