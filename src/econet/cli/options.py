@@ -12,7 +12,7 @@ from econet.cli.terminal import Terminal
 from econet.errors import UserError, unknown_name
 from econet.jobs.duration import parse_duration
 from econet.jobs.options import settings as settings
-from econet.runs.choices import Augment, DistilLoss, OptimizerName, ScheduleName
+from econet.runs.choices import Augment, DistilLoss, OptimizerName, RuntimeName, ScheduleName
 
 DEFAULT_TIME_S = 300.0
 
@@ -151,6 +151,12 @@ augment_option = click.option(
     default="light",
     show_default=True,
     help="How training images are varied.",
+)
+
+runtime_option = click.option(
+    "--runtime",
+    type=Named("runtime", *get_args(RuntimeName)),
+    help="What runs the files [default: each format's own]. The records of another one bear its name.",
 )
 
 deterministic_option = click.option(

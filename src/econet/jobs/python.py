@@ -32,7 +32,7 @@ from econet.report import shrink_page, words
 from econet.report.table import COLUMNS, rows
 from econet.runs import comparison_records, shrink_records
 from econet.runs.artifact_records import Evaluation
-from econet.runs.choices import Format, Importance
+from econet.runs.choices import Format, Importance, RuntimeName
 from econet.runs.folder import Run, open_run
 from econet.runs.sensitivity_records import Sensitivity
 from econet.runs.shrink_records import Budgets
@@ -95,20 +95,23 @@ def evaluate(
     *,
     split: Split = "test",
     views: Views = "centre",
+    runtime: RuntimeName | None = None,
     data_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> list[Evaluation]:
     """Measure every file of a run, or one file, on images that chose nothing, and keep the records beside them.
 
-    Without `data` those that the run was made with. Each read of the test images is counted in the record.
+    Without `data` those that the run was made with. Each read of the test images is counted in the record. `runtime`
+    answers in place of the format's own: "onnxruntime", "openvino", "litert" or "executorch".
     Raises UserError where something can be put right.
     """
-    for kind, word, known in (("split", split, get_args(Split)), ("views", views, get_args(Views))):
-        if word not in known:
+    choices = (("split", split, Split), ("views", views, Views), ("runtime", runtime, RuntimeName))
+    for kind, word, known in ((kind, word, get_args(choice)) for kind, word, choice in choices):
+        if word is not None and word not in known:
             raise unknown_name(kind, word, known)
     path = target.folder if isinstance(target, Run) else Path(target)
     asked = None if data is None else DataOptions(data, data_dir=data_dir)
-    return evaluate_in(path, asked, split, progress or Silent(), data_dir=data_dir, views=views)
+    return evaluate_in(path, asked, split, progress or Silent(), data_dir=data_dir, views=views, runtime=runtime)
 
 
 def export(
