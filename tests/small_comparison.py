@@ -81,5 +81,5 @@ def in_haste(monkeypatch) -> None:
     """Short timings, and int8 files of networks that learned next to nothing are let through."""
     monkeypatch.setattr(latency, "benchmark", partial(latency.benchmark, rounds=3, round_seconds=0.001))
     monkeypatch.setattr(latency, "_THROUGHPUT_SECONDS", 0.001)
-    monkeypatch.setattr(latency, "peak_memory_bytes", lambda path: 50_000_000)
+    monkeypatch.setattr(latency, "peak_memory_bytes", lambda *_: 50_000_000)
     monkeypatch.setattr(parity, "INT8_LEAST_AGREEMENT", 0.0)

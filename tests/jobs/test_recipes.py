@@ -8,6 +8,7 @@ import pytest
 from econet.cli.main import main
 from econet.errors import UserError
 from econet.files import sha256_of
+from econet.jobs import recipe_steps
 from econet.jobs import recipes as room
 from econet.jobs.recipes import read_recipe, recipe_names, result_path, run_recipe
 from econet.models import architecture, catalog, cost
@@ -48,6 +49,7 @@ model = "econet"
 width = 0.5
 epochs = 2
 teacher = "recipe:drawer-teacher#1"
+temperature = 3.0
 """
 TEACHER = RECIPE[: RECIPE.index('[[steps]]\ndo = "distil"')]
 # Input and classes of the data sets that recipes name.
@@ -100,7 +102,7 @@ def test_a_recipe_goes_from_nothing_to_evaluated_files(drawer):
 
 
 def test_a_recipe_goes_on_at_its_unfinished_step(drawer, monkeypatch):
-    whole, begun = room.train, []
+    whole, begun = recipe_steps.train, []
 
     def dying(folder, *arguments, **named):
         begun.append(folder.name)
@@ -109,7 +111,7 @@ def test_a_recipe_goes_on_at_its_unfinished_step(drawer, monkeypatch):
         return whole(folder, *arguments, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(room, "train", dying)
+        patch.setattr(recipe_steps, "train", dying)
         with pytest.raises(Killed):
             run_recipe("drawer", 0, Silent(), threads=1)
     assert begun == ["first", "first", "student"]  # its own first step, the teacher, then the last
@@ -154,9 +156,16 @@ def test_another_seed_in_the_same_folder_is_refused_and_records_nothing(drawer, 
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        ('do = "train"', 'do = "trian"', "Invalid enum value 'trian'"),
-        ("width = 0.25", "widht = 0.25", "unknown field `widht`"),
+        ('do = "train"', 'do = "trian"', "step 1 (`first`): `do` is 'trian'"),
+        ("width = 0.25", "widht = 0.25", "step 1 (`first`): unknown field `widht`"),
+        ("width = 0.25", "widht = 0.25", "did you mean width"),
+        ("temperature = 3.0", 'temperature = "hot"', "step 2 (`student`) cannot be read"),
+        ("temperature = 3.0", "temperature = 0.01", "step 2 (`student`): `temperature` 0.01 is out of range"),
+        ('teacher = "recipe:drawer-teacher#1"', "", "step 2 (`student`): `teacher` is missing"),
+        ('run = "student"', 'run = "first"', "step 2 (`first`): `run` is 'first'"),
+        ('run = "student"', 'run = "../student"', "step 2 (`../student`): `run` is '../student'"),
         ("hours = 0.01", "", "missing required field `hours`"),
+        ("hours = 0.01", "hous = 0.01", "unknown field `hous`"),
         ("epochs = 1", 'epochs = "one"', "Expected `int`, got `str`"),
         ("[split]", "[split", "drawer.toml is no recipe"),
     ],
@@ -180,7 +189,7 @@ def test_an_unknown_recipe_brings_the_nearest(drawer, capsys):
 def test_a_teacher_that_is_no_recipe_is_refused_before_it_is_used(drawer):
     path = drawer / "drawer.toml"
     path.write_text(path.read_text().replace("recipe:drawer-teacher#1", "runs/teacher"))
-    with pytest.raises(UserError, match="'runs/teacher' is no recipe's"):
+    with pytest.raises(UserError, match=r"step 2 \(`student`\): `teacher` is 'runs/teacher'"):
         run_recipe("drawer", 0, Silent(), threads=1)
 
 

@@ -66,7 +66,7 @@ def in_a_hurry():
         patch.setattr(latency, "benchmark", partial(latency.benchmark, rounds=3, round_seconds=0.001))
         patch.setattr(latency, "latencies", partial(latency.latencies, rounds=3, round_seconds=0.001))
         patch.setattr(latency, "_THROUGHPUT_SECONDS", 0.001)
-        patch.setattr(latency, "peak_memory_bytes", lambda path: 50_000_000)
+        patch.setattr(latency, "peak_memory_bytes", lambda *_: 50_000_000)
         patch.setattr(quiet_latency, "PAUSE_SECONDS", 0.0)
         yield
 

@@ -10,10 +10,10 @@ import pytest
 from econet.data.load import load_data
 from econet.errors import UserError
 from econet.jobs.options import TrainOptions, check_train_options
-from econet.jobs.recipes import _options
+from econet.jobs.recipe_steps import train_options
 from econet.jobs.teaching import asked_teacher
 from econet.runs.folder import Run, open_run
-from econet.runs.recipe_records import RecipeStep
+from econet.runs.recipe_steps import DistilStep
 from econet.training import kept_logits
 from econet.training.interruption import Interrupted
 
@@ -110,8 +110,7 @@ def test_several_processes_keep_no_answers(trained, teachers, monkeypatch):
 @pytest.mark.parametrize(("written", "count"), [('"recipe:a#0"', 1), ('["recipe:a#0", "recipe:b#1"]', 2)])
 def test_a_recipe_names_one_teacher_or_several(written, count, tmp_path):
     text = f'{{"do": "distil", "run": "s", "model": "econet", "epochs": 1, "teacher": {written}, "mixup": 0.2}}'
-    step = msgspec.json.decode(text, type=RecipeStep)
-    runs = [Run(tmp_path / str(number)) for number in range(count)]
-    options = _options(step, 0, runs, 1)
-    assert options.teachers == tuple(run.folder for run in runs)
+    step = msgspec.json.decode(text, type=DistilStep)
+    options = train_options(step, lambda name: Run(tmp_path / name), seed=0, threads=1)
+    assert options.teachers == (tmp_path / "recipe:a#0", tmp_path / "recipe:b#1")[:count]
     assert options.mixup == 0.2

@@ -8,6 +8,7 @@ from econet.cli import options
 from econet.cli.ending import DONE
 from econet.cli.targets import target as find_target
 from econet.cli.terminal import Terminal, table
+from econet.runs.choices import RuntimeName
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,17 +18,19 @@ if TYPE_CHECKING:
 
 @options.command(example="econet benchmark runs/large/model.onnx runs/small/model.int8.onnx")
 @click.argument("targets", metavar="RUN|FILE|ZOO...", nargs=-1, required=True)
-def benchmark(terminal: Terminal, *, targets: tuple[str, ...]) -> int:
+@options.runtime_option
+def benchmark(terminal: Terminal, *, targets: tuple[str, ...], runtime: RuntimeName | None) -> int:
     """Measure size, computation and time on this machine.
 
-    Parameters, MACs, bytes, latency, processor time and memory; several files take turns in one measurement.
+    Parameters, MACs, bytes, latency, processor time and memory; several files take turns in one measurement. Each
+    record lies beside its file: model.benchmark.json, and with --runtime openvino model.openvino.benchmark.json.
     """
     found = [find_target(word) for word in targets]
 
     from econet.jobs.benchmark import benchmark as job
 
     terminal.note("measuring; other work on this machine disturbs it")
-    benchmarks = job(found)
+    benchmarks = job(found, runtime)
     terminal.result({"benchmarks": benchmarks}, human=lambda: _shown(benchmarks))
     return DONE
 

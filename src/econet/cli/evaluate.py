@@ -48,6 +48,7 @@ _CONFUSIONS_SHOWN = 5
         type=options.Named("ensemble", "equal", "tuned"),
         help="Average the probabilities of several: with equal weights, or with weights tuned on validation.",
     ),
+    options.runtime_option,
     options.path_option("--out", "Where an ensemble's record is written [default: runs/<data>-ensemble-<time>]."),
     options.data_dir_option,
     click.option("--download", is_flag=True, help="Fetch a known data set that is not on this machine."),
@@ -57,7 +58,8 @@ def evaluate(terminal: Terminal, *, targets: tuple[str, ...], data: str | None, 
     """Measure accuracy on images the network never learned from.
 
     For every file of a run, or for one file: accuracy with its interval, each class, calibration, confusions. Several
-    are measured one after the other, or with --ensemble together.
+    are measured one after the other, or with --ensemble together. Records lie beside the file: model.evaluation.json,
+    and with --runtime openvino model.openvino.evaluation.json.
     """
     found = [find_target(word) for word in targets]
     images = None if data is None else options.settings(DataOptions, asked, source=data)
@@ -69,15 +71,18 @@ def evaluate(terminal: Terminal, *, targets: tuple[str, ...], data: str | None, 
     from econet.jobs.evaluate import evaluate as job
 
     progress = terminal.progress()
-    done = [
-        job(path, images, asked["split"], progress, data_dir=asked["data_dir"], views=asked["views"]) for path in found
-    ]
+    how = {name: asked[name] for name in ("data_dir", "views", "runtime")}
+    done = [job(path, images, asked["split"], progress, **how) for path in found]
     terminal.result({"evaluations": _records(targets, done)}, human=lambda: _each_shown(targets, done))
     return DONE
 
 
 def _together(terminal: Terminal, targets: list[Path], images: DataOptions | None, asked: dict[str, Any]) -> int:
-    """Evaluate the average of several, in a folder of its own."""
+    """Evaluate the average of several, in a folder of its own. Each is asked in its format's own runtime."""
+    if asked["runtime"] is not None:
+        raise UserError(
+            "--runtime was given with --ensemble", "its members answer in their own runtimes", "leave --runtime out"
+        )
     from econet.jobs.ensemble import Asked, evaluate_ensemble, source_of
 
     folder = output_folder(asked["out"], resume=False, data=source_of(targets, images), model="ensemble")

@@ -2,23 +2,22 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, cast, get_args
 
 import click
 
 from econet.cli.terminal import Terminal
 from econet.errors import UserError, unknown_name
 from econet.jobs.duration import parse_duration
-from econet.runs.choices import Augment, DistilLoss, OptimizerName, ScheduleName
+from econet.jobs.options import settings as settings
+from econet.runs.choices import Augment, DistilLoss, OptimizerName, RuntimeName, ScheduleName
 
 DEFAULT_TIME_S = 300.0
 
 Callback = Callable[..., int]
 Decorator = Callable[[Callback], Callback]
-Settings = TypeVar("Settings")
 
 
 class Duration(click.ParamType[float]):
@@ -98,12 +97,6 @@ def together(*options: Callable[[Any], Any]) -> Decorator:
     return decorate
 
 
-def settings(kind: type[Settings], asked: Mapping[str, Any], **more: Any) -> Settings:
-    """The options record `kind` filled with those of `asked` that are fields of it, and `more`."""
-    names = {field.name for field in fields(cast("Any", kind))}
-    return kind(**{name: value for name, value in asked.items() if name in names} | more)
-
-
 def length(asked: Mapping[str, Any]) -> dict[str, Any]:
     """`epochs` and `time_s` as asked; five minutes where neither was. Raises UserError where that cannot be."""
     if asked["epochs"] is None and asked["time_s"] is None:
@@ -160,6 +153,12 @@ augment_option = click.option(
     help="How training images are varied.",
 )
 
+runtime_option = click.option(
+    "--runtime",
+    type=Named("runtime", *get_args(RuntimeName)),
+    help="What runs the files [default: each format's own]. The records of another one bear its name.",
+)
+
 deterministic_option = click.option(
     "--deterministic", is_flag=True, help="Measure nothing: same seed, same bits. Needs --epochs."
 )
@@ -194,14 +193,7 @@ training_options = together(
     seed_option,
 )
 
-distillation_options = together(
-    click.option(
-        "--teacher",
-        type=click.Path(path_type=Path),
-        multiple=True,
-        metavar="RUN",
-        help="A trained run to learn from; several teach together.",
-    ),
+lesson_options = together(
     click.option(
         "--distil",
         type=Named("loss", *get_args(DistilLoss)),
@@ -216,15 +208,52 @@ distillation_options = together(
         "--teacher-weight", type=float, default=0.7, show_default=True, metavar="F", help="Teacher's share of the loss."
     ),
     click.option(
-        "--match-features", type=float, metavar="F", help="Weight of matching the teacher's features too [default: 0]."
-    ),
-    click.option(
         "--teacher-views",
         type=int,
         metavar="N",
         help="Vary each image in N ways, again and again, and keep the teacher's answers [default: ever new ones].",
     ),
 )
+
+match_features_option = click.option(
+    "--match-features", type=float, metavar="F", help="Weight of matching the teacher's features too [default: 0]."
+)
+
+distillation_options = together(
+    click.option(
+        "--teacher",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        metavar="RUN",
+        help="A trained run to learn from; several teach together.",
+    ),
+    lesson_options,
+    match_features_option,
+)
+
+parent_teacher_option = click.option(
+    "--teacher",
+    "teachers",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="RUN|none",
+    help="A run to learn from; several teach together [default: RUN itself].",
+)
+
+
+def named_teachers(teachers: tuple[Path, ...]) -> tuple[Path, ...] | None:
+    """The runs that `--teacher` named, empty where it was not given; None for the word none.
+
+    Raises UserError where that stands beside a run.
+    """
+    if Path("none") not in teachers:
+        return teachers
+    if len(teachers) > 1:
+        raise UserError(
+            "--teacher none and a run were both given", "none means that nobody teaches", "give one of them"
+        )
+    return None
+
 
 mixing_options = together(
     click.option("--mixup", type=float, metavar="A", help="Blend pairs of images by shares of Beta(A, A)."),

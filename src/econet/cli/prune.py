@@ -39,19 +39,18 @@ if TYPE_CHECKING:
         help="Cut and train on in N steps, each with its own --epochs.",
     ),
     click.option("--drop-lrn", is_flag=True, help="Put constants in the place of local response normalisation first."),
-    click.option("--teacher", default="parent", show_default=True, metavar="RUN|none", help="Whom it learns from."),
-    click.option(
-        "--temperature", type=float, default=3.0, show_default=True, metavar="F", help="Softens the teacher's answers."
-    ),
-    click.option(
-        "--teacher-weight", type=float, default=0.7, show_default=True, metavar="F", help="Teacher's share of the loss."
-    ),
+    options.parent_teacher_option,
+    options.lesson_options,
+    options.match_features_option,
 )
 @options.length_options
 @options.folder_options
 @options.training_options
+@options.mixing_options
 @options.data_dir_option
-def prune(terminal: Terminal, *, run: Path, out: Path | None, resume: bool, **asked: Any) -> int:
+def prune(
+    terminal: Terminal, *, run: Path, teachers: tuple[Path, ...], out: Path | None, resume: bool, **asked: Any
+) -> int:
     """Remove channels from a trained network and train it on.
 
     The result is a run of its own. What is removed is really gone, and proven to be the right thing; layers that
@@ -60,8 +59,9 @@ def prune(terminal: Terminal, *, run: Path, out: Path | None, resume: bool, **as
     from econet.runs.folder import open_run
 
     asked |= options.length(asked)
-    tuning = options.settings(TrainOptions, {name: value for name, value in asked.items() if name != "teacher"})
-    wanted = options.settings(PruneOptions, asked, tuning=tuning)
+    named = options.named_teachers(teachers)
+    teacher = "none" if named is None else named or "parent"
+    wanted = options.settings(PruneOptions, asked, teacher=teacher, tuning=options.settings(TrainOptions, asked))
     check_prune_options(wanted)
     origin = open_run(run)
     config = origin.config

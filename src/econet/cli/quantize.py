@@ -28,13 +28,9 @@ if TYPE_CHECKING:
     ),
     click.option("--batch-size", type=int, metavar="N", help="Images in a step [default: the run's own]."),
     click.option("--augment", type=Named("augment", *get_args(Augment)), help="Variation [default: the run's own]."),
-    click.option("--teacher", metavar="RUN|none", help="A trained run to learn from [default: RUN itself]."),
-    click.option(
-        "--temperature", type=float, default=3.0, show_default=True, metavar="F", help="Softens the teacher's answers."
-    ),
-    click.option(
-        "--teacher-weight", type=float, default=0.7, show_default=True, metavar="F", help="Teacher's share of the loss."
-    ),
+    options.mixing_options,
+    options.parent_teacher_option,
+    options.lesson_options,
     options.deterministic_option,
     options.device_option,
     options.threads_option,
@@ -43,7 +39,7 @@ if TYPE_CHECKING:
 )
 @options.folder_options
 def quantize(
-    terminal: Terminal, *, run: Path | None, teacher: str | None, out: Path | None, resume: bool, **asked: Any
+    terminal: Terminal, *, run: Path | None, teachers: tuple[Path, ...], out: Path | None, resume: bool, **asked: Any
 ) -> int:
     """Train a run on with 8-bit rounding.
 
@@ -53,10 +49,8 @@ def quantize(
     """
     check_range("--lr", asked["lr"], 1e-9, 100)
     parent = _parent(run, out, resume=resume)
-    taught = teacher != "none"
-    wanted = options.settings(
-        QuantizeOptions, asked, teacher=Path(teacher) if teacher and taught else None, taught=taught
-    )
+    named = options.named_teachers(teachers)
+    wanted = options.settings(QuantizeOptions, asked, teacher=named or None, taught=named is not None)
     config = parent.config
     folder = output_folder(out, resume=resume, data=config.data.name, model=f"{config.model}-quantized")
     terminal.resume = resume_command(terminal.words, folder)

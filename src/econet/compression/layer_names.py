@@ -11,20 +11,26 @@ from econet.compression.quantized_graph import Constants, Operation, QuantizedGr
 Rows = NDArray[np.float64]
 # How parallel the filters of a module and of a layer are, on average, where they are the same ones.
 _SAME = 0.999
+# The same after a training that rounds: filters in nine dimensions that have nothing in common come to 0.3.
+_SAME_TRAINED_ON = 0.9
 
 
-def layer_names(graph: QuantizedGraph, constants: Constants, network: nn.Module | None) -> list[str]:
+def layer_names(
+    graph: QuantizedGraph, constants: Constants, network: nn.Module | None, *, trained_on: bool = False
+) -> list[str]:
     """A name for each of `graph.weighted`: its module's in `network`, else its operator and place.
 
-    Folding batch norm scales each filter and turns none, so that filters tell by their direction what they are.
+    Folding batch norm scales each filter and turns none, so that filters tell by their direction what they are. Those
+    of a network that was `trained_on` may have turned a little.
     """
+    least = _SAME_TRAINED_ON if trained_on else _SAME
     modules = dict(_modules(network)) if network is not None else {}
     names: list[str] = []
     for place, operation in enumerate(graph.weighted, start=1):
         rows = _directions(_by_output(operation, constants[operation.inputs[1]]))
         likeness = {name: _likeness(rows, own) for name, own in modules.items()}
         best = max(likeness, key=lambda name: likeness[name], default=None)
-        if best is None or likeness[best] < _SAME:
+        if best is None or likeness[best] < least:
             names.append(f"{operation.operator} {place}")
         else:
             names.append(best)

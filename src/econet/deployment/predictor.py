@@ -16,7 +16,7 @@ from econet.images.decode import DecodeError, decode
 from econet.images.preprocess import Pixels, Preprocess, cropped, resized
 from econet.images.views import Views, ten_views
 from econet.runs.artifact_records import Precision
-from econet.runs.choices import OtherRuntime
+from econet.runs.choices import RuntimeName
 
 _BATCH = 256
 
@@ -38,10 +38,10 @@ class Predictor:
 
     The file's format picks the runtime. It is checked before that sees it: raises UserError where it is damaged, or
     says nowhere what its classes and preprocessing are. `threads` is the runtime's; 1 as in every measurement.
-    `runtime` runs an ONNX file in another one than ONNX Runtime.
+    `runtime` runs it in another one than the format's own.
     """
 
-    def __init__(self, path: Path | str, *, threads: int = 1, runtime: OtherRuntime | None = None) -> None:
+    def __init__(self, path: Path | str, *, threads: int = 1, runtime: RuntimeName | None = None) -> None:
         self.path = Path(path)
         file = open_artifact(self.path, runtime)
         self.metadata: Metadata = file.metadata

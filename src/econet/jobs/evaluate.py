@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from msgspec.structs import replace
@@ -11,17 +11,20 @@ from numpy.typing import NDArray
 
 from econet.data.dataset import Dataset, Images
 from econet.data.stream import in_parts
+from econet.deployment.artifact_file import check_runs, open_artifact
 from econet.deployment.parity import agreement
 from econet.deployment.predictor import Predictor, softmax
 from econet.errors import UserError
 from econet.images.preprocess import Preprocess, cropped
 from econet.images.views import Views
+from econet.jobs.benchmark import artifacts_for
 from econet.jobs.options import PARITY_DROP, DataOptions
 from econet.jobs.run_data import check_same_data, load, load_again, sized_as, split_as
 from econet.measurement.accuracy import Predictions, evaluate_predictions, predictions_of, write_predictions
 from econet.measurement.ties import accuracy_ties_shared
 from econet.runs.artifact_records import EvaluatedData, Evaluation, Precision
-from econet.runs.beside import beside
+from econet.runs.beside import beside, runtimes_of
+from econet.runs.choices import RuntimeName
 from econet.runs.folder import Run, open_run
 from econet.runs.handcrafted_records import HandcraftedConfig
 from econet.runs.record import read_record, write_record
@@ -40,24 +43,32 @@ def evaluate(
     *,
     data_dir: Path | None = None,
     views: Views = "centre",
+    runtime: RuntimeName | None = None,
 ) -> list[Evaluation]:
     """Evaluate every artifact of a run folder, or one file, and write the records beside them.
 
     A run without an artifact gets its `model.onnx` first; one of hand-crafted features answers from its arrays. A file
     that lies in a run knows its data, which may now be in `data_dir`; any other needs `data`. A file alone needs no
-    torch. Raises UserError where the data are not those the run was made with, or have no ten `views`.
+    torch. A `runtime` answers instead of the format's own, and of a run folder for those files alone that it runs; its
+    records bear its name, `model.openvino.evaluation.json`.
+    Raises UserError where the data are not those the run was made with, or have no ten `views`, and where no file is
+    for the `runtime`.
     """
+    if not target.is_dir():
+        check_runs(target, runtime)
     run = open_run(target) if target.is_dir() else Run(target.parent)
     dataset = _dataset(target, run, data, data_dir)
     if not target.is_dir():
-        return evaluate_artifacts([(target, None)], dataset, split, progress, views)
+        return evaluate_artifacts([(target, None)], dataset, split, progress, views, runtime)
     if isinstance(run.recorded, HandcraftedConfig):
-        return [_evaluated_features(run, dataset, split, progress, views)]
+        _check_plain(run, views, runtime)
+        return [_evaluated_features(run, dataset, split, progress)]
     if not run.artifacts():
         from econet.jobs.export import export_run
 
         export_run(run, dataset, int8=False, parity_drop=PARITY_DROP, progress=progress)
-    return evaluate_artifacts([(path, run) for path in run.artifacts()], dataset, split, progress, views)
+    targets = [(path, run) for path in artifacts_for(run, runtime)]
+    return evaluate_artifacts(targets, dataset, split, progress, views, runtime)
 
 
 def evaluate_artifacts(
@@ -66,12 +77,13 @@ def evaluate_artifacts(
     split: Split,
     progress: Progress,
     views: Views = "centre",
+    runtime: RuntimeName | None = None,
 ) -> list[Evaluation]:
     """Evaluate files on the same images; one that comes with its run is compared with torch in the same read.
 
     On ten views none is: whether a file answers as its network does is told by the centre.
     """
-    return [_evaluated(path, run, dataset, split, progress, views) for path, run in targets]
+    return [_evaluated(path, run, dataset, split, progress, views, runtime) for path, run in targets]
 
 
 def _dataset(target: Path, run: Run, data: DataOptions | None, data_dir: Path | None) -> Dataset:
@@ -86,25 +98,25 @@ def _dataset(target: Path, run: Run, data: DataOptions | None, data_dir: Path | 
         raise UserError(
             f"which images should {target} be evaluated on?", "it does not lie in a run folder", "--data DATA"
         )
-    return load(sized_as(data, Predictor(target).preprocess))
+    return load(sized_as(data, open_artifact(target).metadata.preprocess))
 
 
 # Files
 
 
-def record_path(artifact: Path, views: Views = "centre") -> Path:
+def record_path(artifact: Path, views: Views = "centre", runtime: RuntimeName | None = None) -> Path:
     """`model.int8.onnx` -> `model.int8.evaluation.json` beside it, or `model.int8.ten-views.evaluation.json`."""
-    return beside(artifact, f"{_kind(views)}evaluation.json")
+    return beside(artifact, f"{_kind(views)}evaluation.json", runtime)
 
 
-def answers_path(artifact: Path, views: Views = "centre") -> Path:
+def answers_path(artifact: Path, views: Views = "centre", runtime: RuntimeName | None = None) -> Path:
     """`model.int8.onnx` -> `model.int8.predictions.npz` beside it, or `model.int8.ten-views.predictions.npz`."""
-    return beside(artifact, f"{_kind(views)}predictions.npz")
+    return beside(artifact, f"{_kind(views)}predictions.npz", runtime)
 
 
 def reads_before(artifact: Path) -> int:
-    """How often the test images were read by this artifact before, on whatever views."""
-    records = [record_path(artifact, "centre"), record_path(artifact, "ten")]
+    """How often the test images were read by this artifact before, on whatever views and in whatever runtime."""
+    records = [record_path(artifact, views, runtime) for views in get_args(Views) for runtime in runtimes_of(artifact)]
     return max((read_record(path, Evaluation).test_reads for path in records if path.exists()), default=0)
 
 
@@ -180,37 +192,54 @@ def _torch(run: Run, images: Images, classes: tuple[str, ...]) -> NDArray[np.flo
 
 
 def _evaluated(
-    path: Path, run: Run | None, dataset: Dataset, split: Split, progress: Progress, views: Views
+    path: Path,
+    run: Run | None,
+    dataset: Dataset,
+    split: Split,
+    progress: Progress,
+    views: Views,
+    runtime: RuntimeName | None,
 ) -> Evaluation:
     began = time.monotonic()
     images = images_of(dataset, split)
-    predictor = Predictor(path)
+    runtime = runtime or runtimes_of(path)[0]
+    predictor = Predictor(path, runtime=runtime)
     scores, predictions = answers(predictor, dataset, images, views)
     agreed = None
     if run is not None and views == "centre":
         agreed = agreement(_torch(run, images, dataset.classes), scores)
     evaluation = evaluation_of(
-        path, predictions, dataset, split, precision=predictor.precision, views=views, began=began
+        path, predictions, dataset, split, precision=predictor.precision, views=views, began=began, runtime=runtime
     )
     return kept(replace(evaluation, torch_agreement=agreed), path, progress)
 
 
-def _evaluated_features(run: Run, dataset: Dataset, split: Split, progress: Progress, views: Views) -> Evaluation:
-    """A run of hand-crafted features, whose answers come from its arrays: it has no file, and torch no part in it."""
-    from econet.jobs.handcrafted import model_of
-
+def _check_plain(run: Run, views: Views, runtime: RuntimeName | None) -> None:
+    """Raises UserError for what hand-crafted features have not."""
     if views != "centre":
         raise UserError(
             f"{run.folder} has no ten views",
             f"{run.recorded.model} is measured as it was published, on the centre of each picture",
             "--views centre",
         )
+    if runtime is not None:
+        raise UserError(
+            f"{runtime} cannot run {run.folder}",
+            f"{run.recorded.model} is no network: it answers from its arrays, and has no file",
+            "leave --runtime out",
+        )
+
+
+def _evaluated_features(run: Run, dataset: Dataset, split: Split, progress: Progress) -> Evaluation:
+    """A run of hand-crafted features, whose answers come from its arrays: it has no file, and torch no part in it."""
+    from econet.jobs.handcrafted import model_of
+
     began = time.monotonic()
     images, data, path = images_of(dataset, split), run.recorded.data, run.weights_path
     order = matched_classes(data.classes, data.preprocess, dataset, path)
     logits = model_of(run).logits(cropped(np.asarray(images.pixels), data.preprocess))[:, order]
     predictions = predictions_of(logits, softmax(logits), images.labels)
-    evaluation = evaluation_of(path, predictions, dataset, split, precision="fp32", views=views, began=began)
+    evaluation = evaluation_of(path, predictions, dataset, split, precision="fp32", views="centre", began=began)
     return kept(evaluation, path, progress)
 
 
@@ -223,10 +252,11 @@ def evaluation_of(
     precision: Precision,
     views: Views,
     began: float,
+    runtime: RuntimeName | None = None,
 ) -> Evaluation:
     """Write the predictions beside `artifact` and count everything in them; `kept` then writes the record.
 
-    `began` is the `time.monotonic()` at which this read of the images began.
+    `began` is the `time.monotonic()` at which this read of the images began, `runtime` what answered of a file.
     """
     evaluation = evaluate_predictions(
         predictions,
@@ -234,18 +264,20 @@ def evaluation_of(
         subject=artifact.name,
         precision=precision,
         data=EvaluatedData(name=dataset.name, fingerprint=dataset.fingerprint, split=split, images=len(predictions)),
-        predictions_sha256=write_predictions(answers_path(artifact, views), predictions),
+        predictions_sha256=write_predictions(answers_path(artifact, views, runtime), predictions),
         test_reads=reads_before(artifact) + (split == "test"),
         seconds=round(time.monotonic() - began, 3),
     )
-    return replace(evaluation, views=views, accuracy_ties_shared=accuracy_ties_shared(predictions))
+    return replace(evaluation, views=views, runtime=runtime, accuracy_ties_shared=accuracy_ties_shared(predictions))
 
 
 def kept(evaluation: Evaluation, artifact: Path, progress: Progress) -> Evaluation:
     """Write the record beside `artifact`, say it in a line and hand it on."""
-    write_record(record_path(artifact, evaluation.views), evaluation)
+    write_record(record_path(artifact, evaluation.views, evaluation.runtime), evaluation)
     low, high = evaluation.accuracy_interval
     read = f"{evaluation.data.images} {evaluation.data.split} images"
     read += ", ten views each" if evaluation.views == "ten" else ""
+    other = record_path(artifact, runtime=evaluation.runtime) != record_path(artifact)
+    read += f", in {evaluation.runtime}" if other else ""
     progress.note(f"{artifact}: {evaluation.accuracy:.2%} ({low:.2%} to {high:.2%}) of {read}")
     return evaluation

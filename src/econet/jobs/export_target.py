@@ -33,7 +33,7 @@ from econet.jobs.export import (
     parity_sample,
     torch_logits,
 )
-from econet.jobs.networks import network_of
+from econet.jobs.networks import is_quantized, network_of
 from econet.jobs.prove_elsewhere import prove_elsewhere
 from econet.jobs.run_data import check_same_data, load_again, seen_by
 from econet.runs.artifact_records import Export, Parity, ValidationAccuracy
@@ -94,11 +94,13 @@ def export_target(
 ) -> Export:
     """Write `model.tflite`, `model.int8.xml`... and a sidecar, unless they are there and whole.
 
-    The file is made from the ONNX artifact of the same run, so that both have the same weights and grids, and proven
-    as that is. One that fails is kept as `*.failed.*`. Raises ParityBroken.
+    Of a quantized run that is always the int8 file. The file is made from the ONNX artifact of the same run, so that
+    both have the same weights and grids, and proven as that is. One that fails is kept as `*.failed.*`. Raises
+    ParityBroken.
     """
     check_same_data(run.config.data, dataset, run.folder)
     dataset = seen_by(dataset, run.config.architecture)
+    int8 = int8 or is_quantized(run)
     path = run.artifact("int8" if int8 else "fp32", target.format)
     done = _finished(path)
     if done is not None:

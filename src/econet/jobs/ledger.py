@@ -157,7 +157,7 @@ def _layers(run: Run, before: Run | None, dataset: Dataset, score: Score, progre
     progress.note(f"{run.folder}: what each layer cost")
     if kind == "pruned":
         return pruned_layers(run, before, dataset, score)
-    return int8_layers(quantized_network(run), before, score)
+    return int8_layers(quantized_network(run), before, score, trained_on=True)
 
 
 def _in_int8(

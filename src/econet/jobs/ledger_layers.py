@@ -15,10 +15,15 @@ from econet.runs.sensitivity_records import Cost
 from econet.training.weights import trained_network
 
 
-def int8_layers(network: FakeQuantNetwork, origin: Run, score: Score) -> tuple[LayerCost, ...]:
-    """What 8 bits cost in each layer alone, the dearest first; names are those of the float run `origin`."""
+def int8_layers(
+    network: FakeQuantNetwork, origin: Run, score: Score, *, trained_on: bool = False
+) -> tuple[LayerCost, ...]:
+    """What 8 bits cost in each layer alone, the dearest first; names are those of the float run `origin`.
+
+    `trained_on` where the weights were trained since.
+    """
     unchanged, _ = whole_costs(network, score)
-    names = layer_names(network.graph, network.constants(), trained_network(origin))
+    names = layer_names(network.graph, network.constants(), trained_network(origin), trained_on=trained_on)
     costs = [
         (name, cost)
         for name, layer in zip(names, network.graph.weighted, strict=True)

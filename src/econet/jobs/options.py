@@ -1,9 +1,9 @@
 """What a user can ask of data and training, checked before anything is done."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from econet.errors import UserError, unknown_name
 from econet.runs.choices import Augment, ColourNoise, DistilLoss, Importance, OptimizerName, ScheduleName
@@ -12,6 +12,13 @@ from econet.runs.choices import Augment, ColourNoise, DistilLoss, Importance, Op
 PARITY_DROP = 0.02
 Device = Literal["auto", "cpu", "cuda"]
 Proof = Literal["test", "validation"]
+Settings = TypeVar("Settings")
+
+
+def settings(kind: type[Settings], asked: Mapping[str, Any], **more: Any) -> Settings:
+    """The options record `kind` filled with those of `asked` that are fields of it, and `more`."""
+    names = {each.name for each in fields(cast("Any", kind))}
+    return kind(**{name: value for name, value in asked.items() if name in names} | more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,19 +168,29 @@ class PruneOptions:
     """How to make a trained network narrower, and how to train it afterwards.
 
     `ratio` is the share of the network's MACs taken away, in `iterations` equal steps of what is left. `teacher` is
-    `parent`, `none` or a run. `tuning` is the training behind every step; 0 epochs: the cut alone.
+    `parent`, `none`, a run or several. `tuning` is the training behind every step; 0 epochs: the cut alone.
     """
 
     ratio: float
     importance: Importance = "magnitude"
     iterations: int = 1
     drop_lrn: bool = False
-    teacher: str | Path = "parent"
+    teacher: str | Path | Sequence[Path] = "parent"
     tuning: TrainOptions = field(default_factory=TrainOptions)
+
+    def teachers(self, parent: Path) -> tuple[Path, ...]:
+        """Who teaches, where the run that is pruned lies in the folder `parent`; empty for nobody."""
+        if isinstance(self.teacher, str | Path):
+            return {"parent": (parent,), "none": ()}.get(str(self.teacher), (Path(self.teacher),))
+        return tuple(self.teacher)
+
+
+# What the run that is pruned has settled already, by its name in Python.
+_SETTLED = ("width", "switches", "start")
 
 
 def check_prune_options(options: PruneOptions) -> None:
-    """Raises UserError for a value outside its range or an unknown choice."""
+    """Raises UserError for a value outside its range, an unknown choice, or one that the pruned run has made."""
     if not 0 <= options.ratio < 1:
         raise UserError(
             f"--ratio {options.ratio:g} is out of range",
@@ -184,7 +201,13 @@ def check_prune_options(options: PruneOptions) -> None:
     if options.importance not in get_args(Importance):
         raise unknown_name("importance", options.importance, get_args(Importance))
     tuning = options.tuning
-    check_train_options(replace(tuning, epochs=1) if tuning.epochs == 0 else tuning)
+    for name in _SETTLED:
+        if getattr(tuning, name):
+            raise UserError(
+                f"`{name}` does not go with pruning", "network and weights are those of the run", f"leave `{name}` out"
+            )
+    epochs = 1 if tuning.epochs == 0 else tuning.epochs
+    check_train_options(replace(tuning, epochs=epochs, teacher=options.teachers(Path())))
     if tuning.deterministic and tuning.epochs is None:
         raise UserError("--deterministic was given without --epochs", "a time budget differs by machine", "--epochs N")
 
@@ -205,9 +228,10 @@ QUANTIZE_LR = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class QuantizeOptions:
-    """How to train a run's network with fake quantization; None means what the run was trained with.
+    """How to train a run's network with fake quantization; a batch size or augmentation of None is the run's own.
 
-    `teacher` is a run folder; without one the run itself teaches, unless `taught` is off.
+    `teacher` is a run folder or several; without one the run itself teaches, unless `taught` is off. The other fields
+    are those of TrainOptions.
     """
 
     epochs: int | None = None
@@ -215,10 +239,14 @@ class QuantizeOptions:
     lr: float = QUANTIZE_LR
     batch_size: int | None = None
     augment: Augment | None = None
-    teacher: Path | None = None
+    mixup: float | None = None
+    cutmix: float | None = None
+    teacher: Path | Sequence[Path] | None = None
     taught: bool = True
+    distil: DistilLoss = "kl"
     temperature: float = 3.0
     teacher_weight: float = 0.7
+    teacher_views: int | None = None
     seed: int = 0
     deterministic: bool = False
     device: str = "auto"

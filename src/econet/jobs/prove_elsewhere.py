@@ -5,16 +5,17 @@ from importlib.metadata import version
 from msgspec.structs import replace
 from torch import nn
 
+from econet.compression.fake_quant import FakeQuantNetwork
 from econet.data.dataset import Dataset
-from econet.deployment.parity import ParityBroken, check_parity, worst_image
+from econet.deployment.parity import ParityBroken, check_parity, check_quantized_parity, worst_image
 from econet.deployment.predictor import Predictor
 from econet.jobs.export import file_logits, parity_sample, sidecar, torch_logits
+from econet.jobs.networks import network_of
 from econet.jobs.run_data import seen_by
 from econet.runs.artifact_records import Export, ProvenIn
 from econet.runs.choices import OtherRuntime
 from econet.runs.folder import Run
 from econet.runs.record import write_record
-from econet.training.weights import trained_network
 
 
 def prove_elsewhere(
@@ -34,16 +35,20 @@ def prove_elsewhere(
     path = run.folder / record.file
     predictor = Predictor(path, runtime=runtime)
     sample = parity_sample(dataset)
-    expected = torch_logits(trained_network(run, module), sample.pixels, dataset.preprocess)
+    network, files = network_of(run, module), len(sample.decoded)
+    expected = torch_logits(network, sample.pixels, dataset.preprocess)
     answered = file_logits(predictor, sample.stored, sample.files, dataset.classes)
-    parity = check_parity(
-        expected,
-        answered,
-        precision=predictor.precision,
-        labels=sample.labels,
-        parity_drop=parity_drop,
-        files=len(sample.decoded),
-    )
+    if isinstance(network, FakeQuantNetwork):
+        parity = check_quantized_parity(expected, answered, files=files)
+    else:
+        parity = check_parity(
+            expected,
+            answered,
+            precision=predictor.precision,
+            labels=sample.labels,
+            parity_drop=parity_drop,
+            files=files,
+        )
     if not parity.passed:
         raise ParityBroken(
             f"{path.name} does not answer in {runtime} as the network does: the same class on "

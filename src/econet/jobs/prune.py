@@ -16,7 +16,7 @@ from econet.files import folder_lock
 from econet.jobs.narrowing import Step, narrowed, narrowed_again
 from econet.jobs.options import PruneOptions, TrainOptions, check_prune_options
 from econet.jobs.run_data import LISTING, check_same_data, holds_a_run, seen_by
-from econet.jobs.teaching import recorded_teachers, teachers_of
+from econet.jobs.teaching import check_features, recorded_teachers, teachers_of
 from econet.jobs.train import configured, describe, resolved
 from econet.jobs.trial import measured_choices
 from econet.models import catalog
@@ -138,6 +138,7 @@ def _begun(
     teacher = None
     if training.teacher is not None and not idle:
         teacher = teachers_of(training.teacher, parent.data, run.folder, copy.deepcopy(module))
+        check_features(training.teacher, parent.model, network, teacher)
     choices = measured_choices(
         network, teacher, seen, training, replace(asked, deterministic=asked.deterministic or idle)
     )
@@ -153,9 +154,9 @@ def _begun(
 def _tuning(step: Step, options: PruneOptions) -> TrainOptions:
     """The training of one step: its part of the time, and its teacher."""
     asked = options.tuning
-    teacher = {"parent": step.origin.folder, "none": None}.get(str(options.teacher), Path(options.teacher))
     time_s = None if asked.time_s is None else asked.time_s / options.iterations
-    return replace(asked, model=step.origin.config.model, time_s=time_s, teacher=teacher)
+    teachers = options.teachers(step.origin.folder)
+    return replace(asked, model=step.origin.config.model, time_s=time_s, teacher=teachers)
 
 
 def _check_same_cut(step: Step, record: Pruning, options: PruneOptions) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from econet.data.dataset import Dataset
 from econet.errors import unknown_name
@@ -33,7 +33,7 @@ from econet.report import shrink_page, words
 from econet.report.table import COLUMNS, rows
 from econet.runs import comparison_records, shrink_records
 from econet.runs.artifact_records import Evaluation
-from econet.runs.choices import Format, Importance
+from econet.runs.choices import Format, Importance, RuntimeName
 from econet.runs.folder import Run, open_run
 from econet.runs.ledger_records import Ledger
 from econet.runs.sensitivity_records import Sensitivity
@@ -97,20 +97,23 @@ def evaluate(
     *,
     split: Split = "test",
     views: Views = "centre",
+    runtime: RuntimeName | None = None,
     data_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> list[Evaluation]:
     """Measure every file of a run, or one file, on images that chose nothing, and keep the records beside them.
 
-    Without `data` those that the run was made with. Each read of the test images is counted in the record.
+    Without `data` those that the run was made with. Each read of the test images is counted in the record. `runtime`
+    answers in place of the format's own: "onnxruntime", "openvino", "litert" or "executorch".
     Raises UserError where something can be put right.
     """
-    for kind, word, known in (("split", split, get_args(Split)), ("views", views, get_args(Views))):
-        if word not in known:
+    choices = (("split", split, Split), ("views", views, Views), ("runtime", runtime, RuntimeName))
+    for kind, word, known in ((kind, word, get_args(choice)) for kind, word, choice in choices):
+        if word is not None and word not in known:
             raise unknown_name(kind, word, known)
     path = target.folder if isinstance(target, Run) else Path(target)
     asked = None if data is None else DataOptions(data, data_dir=data_dir)
-    return evaluate_in(path, asked, split, progress or Silent(), data_dir=data_dir, views=views)
+    return evaluate_in(path, asked, split, progress or Silent(), data_dir=data_dir, views=views, runtime=runtime)
 
 
 def export(
@@ -143,7 +146,7 @@ def prune(
     time: str | None = None,
     epochs: int | None = None,
     out: Path | str | None = None,
-    teacher: Run | Path | Literal["parent", "none"] = "parent",
+    teacher: Teacher | Sequence[Teacher] = "parent",
     module: "nn.Module | None" = None,
     data: Dataset | None = None,
     resume: bool = False,
@@ -152,8 +155,9 @@ def prune(
 ) -> Run:
     """Take `ratio` of a finished run's MACs away, train what is left on, and return the new run.
 
-    `module` and `data` are for a run of your own network object, which is not changed. `epochs=0` cuts alone. Other
-    options as in TrainOptions. Raises UserError where something can be put right.
+    `teacher` is a run or several, "none", or "parent": the run itself teaches. `module` and `data` are for a run of
+    your own network object, which is not changed. `epochs=0` cuts alone. Other options as in TrainOptions. Raises
+    UserError where something can be put right.
     """
     found = open_run(run.folder if isinstance(run, Run) else Path(run))
     config = found.config
@@ -162,7 +166,7 @@ def prune(
         importance=importance,
         iterations=iterations,
         drop_lrn=drop_lrn,
-        teacher=teacher.folder if isinstance(teacher, Run) else teacher,
+        teacher=teacher if isinstance(teacher, str) else _folders_of(teacher) or "none",
         tuning=TrainOptions(epochs=epochs, time_s=_seconds(time, epochs), **options),
     )
     check_prune_options(asked)
@@ -175,7 +179,7 @@ def quantize(
     run: Run | Path | str,
     *,
     out: Path | str | None = None,
-    teacher: Run | Path | str | None = None,
+    teacher: Teacher | Sequence[Teacher] | None = None,
     time: str | None = None,
     resume: bool = False,
     progress: Progress | None = None,
@@ -185,16 +189,15 @@ def quantize(
 ) -> Run:
     """Train a finished run on with fake quantization, in a run of its own whose `export` gives the int8 file.
 
-    `teacher` is a run, "none", or left out: the run itself teaches. Other options as in QuantizeOptions. `module` and
-    `data` are for a run of your own network object. Raises UserError where something can be put right.
+    `teacher` is a run or several, "none", or left out: the run itself teaches. Other options as in QuantizeOptions.
+    `module` and `data` are for a run of your own network object. Raises UserError where something can be put right.
     """
     parent = open_run(run.folder if isinstance(run, Run) else Path(run))
     config = parent.config
     taught = teacher != "none"
-    named = _folder_of(Path(teacher) if isinstance(teacher, str) else teacher) if taught else None
     asked = QuantizeOptions(
         time_s=None if time is None else parse_duration(time, "time"),
-        teacher=named,
+        teacher=_folders_of(teacher) if taught else None,
         taught=taught,
         **options,
     )

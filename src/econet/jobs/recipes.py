@@ -1,7 +1,6 @@
 """`recipe`: make a published result again, from nothing to an evaluated file, resumable at every step."""
 
 import platform
-import tomllib
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,19 @@ from econet.errors import UserError, unknown_name
 from econet.jobs.benchmark import benchmark_artifacts
 from econet.jobs.evaluate import evaluate_artifacts
 from econet.jobs.export import export_run
-from econet.jobs.options import PARITY_DROP, DataOptions, TrainOptions
+from econet.jobs.networks import is_quantized
+from econet.jobs.options import PARITY_DROP, DataOptions
+from econet.jobs.recipe_file import TEACHER, recipe_from
+from econet.jobs.recipe_steps import take_step
 from econet.jobs.run_data import load
-from econet.jobs.train import train
 from econet.runs import provenance
 from econet.runs.folder import Run
-from econet.runs.recipe_records import Recipe, RecipeResult, RecipeStep, Versions
+from econet.runs.recipe_records import Recipe, RecipeResult, Versions
 from econet.runs.record import read_record, write_record
 from econet.training import parallel
 from econet.training.progress import Progress
 
 RUNS = Path("runs") / "recipes"
-_TEACHER = "recipe:"
 
 
 def recipes_folder() -> Path:
@@ -43,10 +43,7 @@ def read_recipe(name: str) -> Recipe:
     path = recipes_folder() / f"{name}.toml"
     if not path.is_file():
         raise unknown_name("recipe", name, recipe_names() or ["none: recipes lie in EcoNet's checkout"])
-    try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Recipe)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise UserError(f"{path} is no recipe", str(error), "correct the field it names") from error
+    return recipe_from(path)
 
 
 def result_path(name: str, seed: int) -> Path:
@@ -74,10 +71,10 @@ def run_recipe(
     mine = home / "result.json"
     if not mine.exists():
         dataset = _dataset(recipe, data_dir)
-        run = _trained(recipe, seed, home, dataset, progress, threads, data_dir)
+        runs = _trained(recipe, seed, home, dataset, progress, threads, data_dir)
         if parallel.rank() > 0:
             return {}
-        write_record(mine, _result(name, recipe, seed, run, dataset, progress))
+        write_record(mine, _result(name, recipe, seed, runs, dataset, progress))
     result = read_record(mine, RecipeResult)
     if (result.recipe, result.seed) != (name, seed):
         raise UserError(
@@ -128,17 +125,22 @@ def _trained(
     progress: Progress,
     threads: int | None,
     data_dir: Path | None,
-) -> Run:
-    """Do every training of the recipe, or what is left of it; the last one's run."""
-    run: Run | None = None
+) -> list[Run]:
+    """Take every step of the recipe, or what is left of it; each one's run."""
+
+    def find(name: str) -> Run:
+        other = TEACHER.fullmatch(name)
+        if other is None:
+            return Run(home / name)
+        return _other_recipe(other["name"], int(other["seed"]), progress, threads, data_dir)
+
+    runs: list[Run] = []
     for step in recipe.steps:
-        teachers = [_teacher(each, progress, threads, data_dir) for each in _teachers(step)]
-        progress.note(f"{step.do} {step.model} in {home / step.run}")
+        read = {name: find(name) for name in step.runs_read}
+        progress.note(f"{step.do} in {home / step.run}")
         _check_seed(Run(home / step.run), seed)
-        run = train(home / step.run, dataset, _options(step, seed, teachers, threads), progress, resume=True)
-    if run is None:
-        raise UserError("the recipe does nothing", "it has no steps", "add [[steps]]")
-    return run
+        runs.append(take_step(step, home / step.run, dataset, progress, read.__getitem__, seed, threads))
+    return runs
 
 
 def _check_seed(run: Run, seed: int) -> None:
@@ -151,59 +153,24 @@ def _check_seed(run: Run, seed: int) -> None:
         )
 
 
-def _teachers(step: RecipeStep) -> tuple[str, ...]:
-    if step.teacher is None:
-        return ()
-    return (step.teacher,) if isinstance(step.teacher, str) else step.teacher
-
-
-def _teacher(reference: str, progress: Progress, threads: int | None, data_dir: Path | None) -> Run:
-    """The finished run a recipe's teacher comes from; trained first where it is not there."""
-    name, _, seed = reference.removeprefix(_TEACHER).partition("#")
-    if not reference.startswith(_TEACHER) or not seed.isdigit():
-        raise UserError(f"teacher {reference!r} is no recipe's", "it reads recipe:<name>#<seed>", "correct the recipe")
+def _other_recipe(name: str, seed: int, progress: Progress, threads: int | None, data_dir: Path | None) -> Run:
+    """The finished last run of another recipe; made first where it is not there."""
     recipe = read_recipe(name)
     dataset = _dataset(recipe, data_dir)
-    return _trained(recipe, int(seed), RUNS / name / f"seed-{seed}", dataset, progress, threads, data_dir)
+    return _trained(recipe, seed, RUNS / name / f"seed-{seed}", dataset, progress, threads, data_dir)[-1]
 
 
-def _options(step: RecipeStep, seed: int, teachers: list[Run], threads: int | None) -> TrainOptions:
-    return TrainOptions(
-        model=step.model,
-        width=step.width,
-        switches=step.switches,
-        epochs=step.epochs,
-        batch_size=step.batch_size,
-        optimizer=step.optimizer,
-        schedule=step.schedule,
-        schedule_marks=step.schedule_marks,
-        lr=step.lr,
-        bias_lr=step.bias_lr,
-        weight_decay=step.weight_decay,
-        label_smoothing=step.label_smoothing,
-        ema=step.ema,
-        augment=step.augment,
-        colour_noise=step.colour_noise,
-        crop_chunk=step.crop_chunk,
-        mixup=step.mixup,
-        cutmix=step.cutmix,
-        teacher=tuple(teacher.folder for teacher in teachers) or None,
-        distil=step.distil,
-        temperature=step.temperature,
-        teacher_weight=step.teacher_weight,
-        match_features=step.match_features,
-        teacher_views=step.teacher_views,
-        seed=seed,
-        threads=threads,
-    )
+def _result(
+    name: str, recipe: Recipe, seed: int, runs: list[Run], dataset: Dataset, progress: Progress
+) -> RecipeResult:
+    """Export, prove, read the test split once, time: the records of the files of the last run.
 
-
-def _result(name: str, recipe: Recipe, seed: int, run: Run, dataset: Dataset, progress: Progress) -> RecipeResult:
-    """Export, prove, read the test split once, time: the records of both files of the finished run."""
-    exports = [
-        export_run(run, dataset, int8=int8, parity_drop=PARITY_DROP, progress=progress) for int8 in (False, True)
-    ]
-    targets = [(path, run) for path in run.artifacts()]
+    These are two, and of a quantized run the int8 one alone.
+    """
+    run = runs[-1]
+    precisions = (True,) if is_quantized(run) else (False, True)
+    exports = [export_run(run, dataset, int8=int8, parity_drop=PARITY_DROP, progress=progress) for int8 in precisions]
+    targets = [(run.folder / each.file, run) for each in exports]
     evaluations = evaluate_artifacts(targets, dataset, "test", progress)
     benchmarks, _ = benchmark_artifacts(targets)
     config = run.config
@@ -218,8 +185,8 @@ def _result(name: str, recipe: Recipe, seed: int, run: Run, dataset: Dataset, pr
             torch=config.torch,
             onnxruntime=version("onnxruntime"),
         ),
-        started=config.created,
-        hours=round(run.finished.seconds / 3600, 3),
+        started=runs[0].config.created,
+        hours=round(sum(map(_seconds, runs)) / 3600, 3),
         hardware=config.machine.cpu,
         threads=config.machine.threads,
         training=run.finished,
@@ -227,3 +194,8 @@ def _result(name: str, recipe: Recipe, seed: int, run: Run, dataset: Dataset, pr
         evaluations=tuple(evaluations),
         benchmarks=tuple(benchmarks),
     )
+
+
+def _seconds(run: Run) -> float:
+    """Seconds of training behind a step's run, those between its cuts among them."""
+    return sum(each.finished.seconds for each in (run, *map(Run, run.folder.glob("step-*"))))

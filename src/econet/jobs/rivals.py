@@ -11,6 +11,7 @@ from statistics import fmean
 
 from econet.errors import UserError
 from econet.jobs.evaluate import record_path
+from econet.jobs.recipe_file import last_model
 from econet.jobs.recipes import read_recipe, recipe_names, recipes_folder, summary
 from econet.models import catalog
 from econet.runs.artifact_records import Evaluation
@@ -119,7 +120,7 @@ def _network_rows() -> list[Row]:
     for name in recipe_names():
         recipe = read_recipe(name)
         paths = sorted((recipes_folder() / "results" / name).glob("seed-*.json"))
-        if recipe.steps[-1].model != NETWORK or not paths:
+        if last_model(recipe) != NETWORK or not paths:
             continue
         results = [read_record(path, RecipeResult) for path in paths]
         first = summary(results[0])

@@ -11,10 +11,12 @@ from econet.compression.quantization import activation_ranges
 from econet.compression.quantized_graph import graph_of
 from econet.compression.sensitivity import LayerCosts, layer_costs, whole_costs
 from econet.data.dataset import Dataset
+from econet.errors import UserError
 from econet.files import folder_lock, write_text
 from econet.jobs.export import calibration_images
 from econet.jobs.networks import float_file, is_quantized, quantized_network
 from econet.jobs.options import check_range
+from econet.jobs.quantize import parent_of
 from econet.jobs.run_data import check_same_data, load_again, seen_by
 from econet.jobs.scoring import scoring, validation_images
 from econet.report.charts.sensitivity import sensitivity_chart
@@ -56,7 +58,7 @@ def sensitivity(
     for name, operation in zip(subject.names, network.graph.weighted, strict=True):
         layers.append(_recorded(name, layer_costs(network, operation, score), network))
         progress.note(f"{len(layers)} of {len(subject.names)} layers measured: {name}")
-    worst, said = sentence(layers, unchanged, int8, str(run.folder))
+    worst, said = sentence(layers, unchanged, int8, _remedy(run))
     record = Sensitivity(
         model=run.config.model,
         data=SensitivityData(
@@ -92,7 +94,8 @@ def _subject(run: Run, dataset: Dataset, module: nn.Module | None) -> _Subject:
     """The network with the grids of its static int8 file, or with those a quantized run has trained with."""
     if is_quantized(run):
         network = quantized_network(run)
-        return _Subject(network, layer_names(network.graph, network.constants(), None), 0)
+        names = layer_names(network.graph, network.constants(), _parent_network(run), trained_on=True)
+        return _Subject(network, names, 0)
     model = float_file(run, module)
     calibration = calibration_images(dataset, run.config.seed)
     ranges = activation_ranges(model, calibration)
@@ -101,6 +104,21 @@ def _subject(run: Run, dataset: Dataset, module: nn.Module | None) -> _Subject:
     network.take(constants, ranges)
     names = layer_names(graph, constants, trained_network(run, module))
     return _Subject(network.eval(), names, len(calibration))
+
+
+def _parent_network(run: Run) -> nn.Module | None:
+    """What a quantized run was made from, which has the names; None where it is gone or was an object."""
+    try:
+        return trained_network(parent_of(run))
+    except UserError:
+        return None
+
+
+def _remedy(run: Run) -> str:
+    """What brings back the accuracy that 8 bits cost a run."""
+    if is_quantized(run):
+        return f"`econet quantize {run.folder / (run.config.parent or '')}` with more --epochs may train them back"
+    return f"`econet quantize {run.folder}` trains them back"
 
 
 def _recorded(name: str, costs: LayerCosts, network: FakeQuantNetwork) -> LayerSensitivity:

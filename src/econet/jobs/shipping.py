@@ -83,7 +83,7 @@ def _card(recipe: Recipe, result: RecipeResult, run: Run) -> Card:
         recipe=result.recipe,
         seed=result.seed,
         data=recipe.data,
-        model=recipe.steps[-1].model,
+        model=run.config.model,
         architecture=run.config.architecture,
         evaluation=result.evaluations[place],
         benchmark=result.benchmarks[place],

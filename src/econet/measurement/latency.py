@@ -17,6 +17,7 @@ from econet.measurement.energy import NO_COUNTER, RAPL, estimate_energy, measure
 from econet.measurement.machine import describe_machine
 from econet.measurement.memory import peak_memory_bytes
 from econet.runs.artifact_records import Benchmark, Latency, Runtime
+from econet.runs.choices import RuntimeName
 
 ROUNDS = 15
 ROUND_SECONDS = 0.02
@@ -36,9 +37,9 @@ class Measurement:
 class _Subject:
     """One file under measurement: its runtime, and the times of its calls."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.file = open_artifact(path)
+    def __init__(self, path: Path, runtime: RuntimeName | None) -> None:
+        self.path, self.runtime = path, runtime
+        self.file = open_artifact(path, runtime)
         self.engine = self.file.engine(batch=1)
         record = self.file.metadata.preprocess
         pixels = np.random.default_rng(0).integers(0, 256, (_BATCH, *record.image_size, record.channels))
@@ -91,12 +92,14 @@ def benchmark(
     *,
     rounds: int = ROUNDS,
     round_seconds: float = ROUND_SECONDS,
+    runtime: RuntimeName | None = None,
 ) -> list[Measurement]:
     """Measure several artifacts in interleaved rounds, one thread, spinning off, static batch 1.
 
-    `parameters_trained` goes into each record as given. Raises UserError where a file is no EcoNet artifact.
+    `parameters_trained` goes into each record as given. A `runtime` runs all of them, instead of each format's own.
+    Raises UserError where a file is no EcoNet artifact, or nothing for the runtime.
     """
-    subjects = _taken_in_turns(paths, rounds, round_seconds)
+    subjects = _taken_in_turns(paths, rounds, round_seconds, runtime)
     return [_measured(subject, trained) for subject, trained in zip(subjects, parameters_trained, strict=True)]
 
 
@@ -107,9 +110,11 @@ def latencies(
     return [_round_medians(subject) for subject in _taken_in_turns(paths, rounds, round_seconds)]
 
 
-def _taken_in_turns(paths: Sequence[Path], rounds: int, round_seconds: float) -> list[_Subject]:
+def _taken_in_turns(
+    paths: Sequence[Path], rounds: int, round_seconds: float, runtime: RuntimeName | None = None
+) -> list[_Subject]:
     """Every file warmed up, then timed for `rounds` interleaved rounds."""
-    subjects = [_Subject(path) for path in paths]
+    subjects = [_Subject(path, runtime) for path in paths]
     for subject in subjects:
         subject.warm_up(round_seconds)
     for number in range(rounds):
@@ -147,7 +152,7 @@ def _measured(subject: _Subject, parameters_trained: int | None) -> Measurement:
         latency_ms=_latency(subject),
         cpu_s_per_1000=cpu_s * 1000,
         throughput_images_per_s=subject.throughput(),
-        peak_memory_mb=peak_memory_bytes(subject.path) / 1e6,
+        peak_memory_mb=peak_memory_bytes(subject.path, subject.runtime) / 1e6,
         energy_mj=energy_mj,
         energy_method=NO_COUNTER if energy_mj is None else RAPL,
         energy_estimate=estimate_energy(cpu_s) if energy_mj is None else None,

@@ -21,8 +21,11 @@ def lost(cost: Cost | PrunedCost | None, unchanged: Cost) -> float | None:
     return None if cost is None else unchanged.accuracy - cost.accuracy
 
 
-def sentence(layers: Sequence[LayerSensitivity], unchanged: Cost, int8: Cost, run: str) -> tuple[str | None, str]:
-    """The layer that costs most, and what to do about it. None where no layer could be changed."""
+def sentence(layers: Sequence[LayerSensitivity], unchanged: Cost, int8: Cost, remedy: str) -> tuple[str | None, str]:
+    """The layer that costs most, and what to do about it; None where no layer could be changed.
+
+    `remedy` says what brings back what 8 bits cost.
+    """
     ordered = by_loss(layers, unchanged)
     if not ordered:
         return None, "no layer of this network can be quantized or pruned"
@@ -32,7 +35,7 @@ def sentence(layers: Sequence[LayerSensitivity], unchanged: Cost, int8: Cost, ru
         without = lost(worst.all_but_int8, unchanged) or 0.0
         return worst.layer, (
             f"{worst.layer} costs most in 8 bits: {numbers.points(-alone)} points alone, {numbers.points(-total)} with "
-            f"all layers, {numbers.points(-without)} with all but it; `econet quantize {run}` trains them back"
+            f"all layers, {numbers.points(-without)} with all but it; {remedy}"
         )
     prunable = [layer for layer in layers if layer.pruned]
     said = f"8 bits change the accuracy by {numbers.points(-total)} points and no layer stands out"

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from econet.images.views import Views
-from econet.runs.choices import Format, OtherRuntime
+from econet.runs.choices import Format, OtherRuntime, RuntimeName
 from econet.runs.record import SCHEMA, Record
 
 Precision = Literal["fp32", "int8"]
@@ -124,8 +124,11 @@ class Ensemble(Record, frozen=True, kw_only=True):
 class Evaluation(Record, frozen=True, kw_only=True):
     """`<artifact>.evaluation.json`: accuracy of a file, with a Wilson interval at 95 %.
 
+    Of another `runtime` than the format's own it is `<artifact>.<runtime>.evaluation.json`.
+
     An answer is the largest logit; of ten `views`, or of an `ensemble`, the largest averaged probability. Of equal ones
     it is the first: a file gives one answer. `accuracy_ties_shared` counts such an image in part, as the 2012 code did.
+    `runtime` answered; None where no file did, or several.
     """
 
     schema: int = SCHEMA
@@ -145,6 +148,7 @@ class Evaluation(Record, frozen=True, kw_only=True):
     test_reads: int
     seconds: float
     views: Views = "centre"
+    runtime: RuntimeName | None = None
     accuracy_ties_shared: float | None = None
     ensemble: Ensemble | None = None
 
@@ -185,7 +189,7 @@ class EnergyEstimate(Record, frozen=True, kw_only=True):
 
 
 class Benchmark(Record, frozen=True, kw_only=True):
-    """`<artifact>.benchmark.json`."""
+    """`<artifact>.benchmark.json`; of another runtime than the format's own `<artifact>.<runtime>.benchmark.json`."""
 
     schema: int = SCHEMA
     subject: str

@@ -24,5 +24,13 @@ class ColourNoise(Record, frozen=True, kw_only=True):
 
 
 Format = Literal["onnx", "litert", "openvino", "executorch", "c"]
+RuntimeName = Literal["onnxruntime", "openvino", "litert", "executorch"]
+# What runs a file, by the ending of its name: the format's own runtime first. Any other ending stands for ONNX.
+RUNTIMES: dict[str, tuple[RuntimeName, ...]] = {
+    ".onnx": ("onnxruntime", "openvino"),
+    ".tflite": ("litert",),
+    ".xml": ("openvino",),
+    ".pte": ("executorch",),
+}
 # Runtimes that an ONNX file can be proven in beside ONNX Runtime.
 OtherRuntime = Literal["openvino"]

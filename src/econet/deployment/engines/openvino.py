@@ -31,6 +31,8 @@ class OpenVinoEngine:
         if batch is not None:
             sizes = [size.get_length() for size in list(network.input(INPUT).partial_shape)[1:]]
             network.reshape({INPUT: [batch, *sizes]})
+        # (C, H, W) of one image.
+        self.image = tuple(size.get_length() for size in list(network.input(INPUT).partial_shape)[1:])
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": threads,
