@@ -48,6 +48,10 @@ CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_REST = 20.0
 
 
+class TrainingFailed(UserError):
+    """The training itself came to nothing: its loss left all bounds, or it still answers by chance."""
+
+
 @dataclass
 class Learner:
     """Everything one training holds in memory."""
@@ -79,7 +83,7 @@ def fit(
 ) -> Finished:
     """Train `network` as the run's `config.json` says, from its newest checkpoint on, and finish the run folder.
 
-    The caller holds the folder's lock. Raises UserError for a non-finite loss or a run still at chance level
+    The caller holds the folder's lock. Raises TrainingFailed for a non-finite loss or a run still at chance level
     after a fifth of its steps, and Interrupted after a signal; in both cases the checkpoint is whole.
     """
     learner = _prepare(run, network, dataset, teacher, progress, checkpoint_seconds)
@@ -186,7 +190,7 @@ def epoch_order(seed: int, epoch: int, count: int) -> Tensor:
 
 
 def _one_step(learner: Learner, forward: Forward, indices: Tensor) -> float:
-    """One optimizer step; returns the batch's loss. Raises UserError before a diverged one reaches the weights."""
+    """One optimizer step; returns the batch's loss. Raises TrainingFailed before a diverged one reaches the weights."""
     counters, config = learner.counters, learner.config
     learner.sharing.seed_dropout(config.seed, counters.step)
     lesson = learner.lessons.of(indices, counters.step, counters.step / config.plan.steps)
@@ -266,7 +270,7 @@ def _check_chance(learner: Learner) -> None:
     chance = shares.max().item()
     seen = counters.epoch_right / counters.epoch_images
     if seen <= chance + 2 * sqrt(chance * (1 - chance) / counters.epoch_images):
-        raise UserError(
+        raise TrainingFailed(
             f"{learner.run.folder} learns nothing",
             f"after {counters.step} of {plan.steps} steps {seen:.1%} of the training images are right; "
             f"always answering the commonest class would give {chance:.1%}",
@@ -286,8 +290,8 @@ def chance_check_step(plan: Plan, batch_size: int) -> int | None:
     return fifth + max(0, -(-CHANCE_CHECK_IMAGES // batch_size) - inside)
 
 
-def _diverged(learner: Learner, value: float) -> UserError:
-    return UserError(
+def _diverged(learner: Learner, value: float) -> TrainingFailed:
+    return TrainingFailed(
         f"training diverged in {learner.run.folder}",
         f"the loss became {value} at step {learner.counters.step} of {learner.config.plan.steps}",
         f"a lower --lr (it was {learner.config.training.lr:g})",
