@@ -14,6 +14,7 @@ more go on wherever it was stopped; with nothing left to train they time the fil
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -85,8 +86,8 @@ def main(words: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return MEND
-    except Interrupted as stopped:
-        return SIGNALLED + stopped.number
+    except (Interrupted, KeyboardInterrupt) as stopped:
+        return SIGNALLED + (stopped.number if isinstance(stopped, Interrupted) else signal.SIGINT)
     print(json.dumps(msgspec.to_builtins(results), indent=2) if asked.json else rivals_page.markdown(results))
     return 0
 

@@ -31,7 +31,7 @@ def kept():
 def result_of(kept):
     """A result of one network and seed: a real recipe's records with figures that a reader can recognise."""
 
-    def made(network, seed=0, accuracy=None, timed="2026-11-21T20:00:00+00:00", warnings=()):
+    def made(network, seed=0, accuracy=None, timed="2026-11-21T20:00:00+00:00", warnings=(), lr=0.02):
         usual, macs, size, p50, p95, cpu_s, memory = FIGURES[network]
         accuracy = usual if accuracy is None else accuracy
         machine = MachineChoices(
@@ -52,7 +52,7 @@ def result_of(kept):
             batch_size=128,
             optimizer="muon",
             schedule="one-cycle",
-            lr=0.02,
+            lr=lr,
             weight_decay=0.01,
             label_smoothing=0.05,
             ema=0.99,
@@ -192,6 +192,13 @@ def test_timings_that_do_not_compare_and_warnings_are_told(result_of):
     assert "Not all of them were timed in the same run" in text
     assert "- `resnet8`, seed 0: it broke." in text
     assert "Not all of them" not in rivals_page.markdown([result_of("econet"), result_of("resnet8")])
+
+
+def test_a_rate_at_the_end_of_those_tried_is_told(result_of):
+    text = rivals_page.markdown([result_of("econet"), result_of("lenet5", lr=0.0067), result_of("resnet8", lr=0.06)])
+    assert "- `lenet5` did best at the smallest rate tried, 0.0067" in text
+    assert "- `resnet8` did best at the largest rate tried, 0.06" in text
+    assert "`econet` did best" not in text
 
 
 def test_before_the_files_are_timed_nothing_is_claimed_of_their_cost(result_of):

@@ -276,4 +276,4 @@ def results_in(begun: Race) -> list[RivalResult]:
 def published(folder: Path) -> list[RivalResult]:
     """Every result committed in `folder`, by network in the order of the race, then by seed."""
     found = [read_record(path, RivalResult) for path in folder.glob("*/seed-*.json")]
-    return sorted(found, key=lambda each: (each.asked.networks.index(each.network), each.seed))
+    return sorted(found, key=lambda each: (each.asked.networks.index(each.network), each.network, each.seed))

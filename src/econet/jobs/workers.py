@@ -79,9 +79,10 @@ def _run(
     if code:
         ended = f"it was killed by signal {-code}" if code < 0 else f"it ended with {code}"
         raise UserError(
-            "a worker of the search could not go on",
+            "a worker could not go on",
             said.strip() or ended,
-            "--resume goes on with what the others finished; fewer --workers need less memory",
+            "the same again goes on with what the others finished (--resume, where there is one); fewer --workers need "
+            "less memory",
         )
 
 

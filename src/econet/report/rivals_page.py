@@ -132,12 +132,22 @@ def _notes(found: Sequence[Entry]) -> list[str]:
     for each in found:
         if len(each.results) > 1:
             lines.append(_seeds(each))
+        lines += _at_the_edge(each.results[0])
         lines += [
             f"`{each.network}`, seed {result.seed}: {warning}."
             for result in each.results
             for warning in result.warnings
         ]
-    return [line for note in lines for line in (f"- {note}",)]
+    return [f"- {note}" for note in lines]
+
+
+def _at_the_edge(result: RivalResult) -> list[str]:
+    """A note where the rate that did best is the smallest or the largest tried: a better one may lie beyond."""
+    rates, kept = result.asked.rates, result.settings.lr
+    if len(rates) < 2 or kept not in (min(rates), max(rates)):
+        return []
+    which = "smallest" if kept == min(rates) else "largest"
+    return [f"`{result.network}` did best at the {which} rate tried, {kept:g}: a better one may lie beyond it."]
 
 
 def _seeds(entry: Entry) -> str:

@@ -13,6 +13,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 24, 24, 52
 # A drawing of its own has no page around it to take its colours from.
 STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #17191c } .quiet { fill: #5b626a }
+.halo { paint-order: stroke; stroke: #ffffff; stroke-width: 4px }
 .grid { stroke: #d5d9dd } .axis { stroke: #5b626a } .front-line { fill: none; stroke: #0a62c4; stroke-width: 2 }
 .budget-line { stroke: #17191c; stroke-width: 2 } .spot { fill: #9ca3ab } .spot.front { fill: #0a62c4 }
 .spot.subject { fill: #17191c } .spot.final { fill: #0a62c4; stroke: #17191c; stroke-width: 2 }
