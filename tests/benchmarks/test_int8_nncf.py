@@ -23,16 +23,21 @@ def program(monkeypatch):
     return importlib.import_module("int8_nncf")
 
 
+@pytest.fixture
+def sides(program):
+    return importlib.import_module("int8_sides")
+
+
 def contents(folder):
     return {path: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_our_static_file_is_what_export_writes_and_the_run_is_left_alone(
-    program, trained, clothes_data, tmp_path, monkeypatch
+    sides, trained, clothes_data, tmp_path, monkeypatch
 ):
     run = trained("run", epochs=1)
     before = contents(run.folder)
-    (side,) = program.our_sides(run, clothes_data, tmp_path, 0)
+    (side,) = sides.our_sides(run, clothes_data, tmp_path, 0)
     assert contents(run.folder) == before
     monkeypatch.setattr(parity, "INT8_LEAST_AGREEMENT", 0.0)
     record = export_run(run, clothes_data, int8=True, parity_drop=1.0, progress=Silent())
@@ -40,12 +45,12 @@ def test_our_static_file_is_what_export_writes_and_the_run_is_left_alone(
     assert (side.stripped_bytes, side.runtimes) == (record.bytes, ("onnxruntime", "openvino"))
 
 
-def test_a_file_beside_itself_differs_in_nothing_but_its_notes(program, trained, clothes_data, tmp_path):
+def test_a_file_beside_itself_differs_in_nothing_but_its_notes(program, sides, trained, clothes_data, tmp_path):
     run = trained("run", epochs=1)
-    (ours,) = program.our_sides(run, clothes_data, tmp_path, 0)
+    (ours,) = sides.our_sides(run, clothes_data, tmp_path, 0)
     wordy = onnx.load(ours.path)
     wordy.doc_string = "a note" * 100
-    other = program.onnx_side("nncf onnx", wordy, tmp_path)
+    other = sides.onnx_side("nncf onnx", wordy, tmp_path)
     assert other.bytes > ours.bytes + 600
     found = program.measured([ours, other], clothes_data, "validation", 2, 0.001)
     assert found["images"] == len(clothes_data.validation)
@@ -61,12 +66,12 @@ def test_a_file_beside_itself_differs_in_nothing_but_its_notes(program, trained,
     assert first["onnxruntime"]["accuracy"] == second["onnxruntime"]["accuracy"]
 
 
-def test_a_file_that_a_runtime_refuses_has_no_figures_there_and_its_reason(program, trained, clothes_data, tmp_path):
+def test_a_file_that_a_runtime_refuses_has_no_figures_there_and_its_reason(sides, trained, clothes_data, tmp_path):
     run = trained("run", epochs=1)
-    (ours,) = program.our_sides(run, clothes_data, tmp_path, 0)
+    (ours,) = sides.our_sides(run, clothes_data, tmp_path, 0)
     broken = onnx.load(ours.path)
     broken.graph.node[1].op_type = "NoSuchOperator"
-    side = program.onnx_side("nncf onnx", broken, tmp_path)
+    side = sides.onnx_side("nncf onnx", broken, tmp_path)
     assert side.runtimes == ("openvino",)
     assert "NoSuchOperator" in side.refused
 
