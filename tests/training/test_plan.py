@@ -69,3 +69,16 @@ def test_a_time_budget_leaves_time_for_a_teacher_that_answers_about_a_few_views(
     assert planned(replace(training, time_s=20.0), 10_000, 0, 5_000.0, asking_s=5.0).steps == int(18.8 / 7 * 100)
     with pytest.raises(UserError, match="too short"):
         planned(replace(training, time_s=6.0), 10_000, 0, 5_000.0, asking_s=5.0)
+
+
+def test_a_part_of_a_pass_is_planned_only_where_that_will_do(usual):
+    training = replace(usual, epochs=None, time_s=100.0, batch_size=100)
+    with pytest.raises(UserError, match="one pass over the 50000 training images"):
+        planned(training, 50_000, 5_000, 100.0)
+    plan = planned(training, 50_000, 5_000, 100.0, whole_pass=False)
+    # 94 s are used; 5,000 images at 0.3 of a hundredth of a second take 15 of them, a step takes one.
+    assert (plan.steps, plan.epochs, plan.steps_per_epoch) == (79, 1, 500)
+    with pytest.raises(UserError, match="20 steps take"):
+        planned(replace(training, time_s=30.0), 50_000, 5_000, 100.0, whole_pass=False)
+    longer = replace(training, time_s=1000.0)
+    assert planned(longer, 50_000, 5_000, 100.0, whole_pass=False) == planned(longer, 50_000, 5_000, 100.0)

@@ -26,6 +26,7 @@ from econet.runs.folder import Run
 from econet.runs.record import read_record, write_record
 from econet.runs.records import Epoch
 from econet.training.progress import Progress
+from econet.training.setback import TrainingFailed
 
 HOME = Path("runs") / "claims"
 # Of all seeds' answers averaged: known only when all are there.
@@ -149,9 +150,7 @@ def _train(wanted: ArmRun, options: TrainOptions, run: Run, dataset: Dataset, pr
         train(wanted.folder, dataset, options, listener, resume=run.exists)
     except _Reached:
         return ""
-    except UserError as error:
-        if not run.exists or not any(word in error.what for word in ("diverged", "learns nothing")):
-            raise
+    except TrainingFailed as error:
         return f"{error.what.split(' in ')[0]}: {error.why}"
     return ""
 

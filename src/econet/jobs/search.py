@@ -5,9 +5,6 @@ what is being tried now. A lock of the system guards it, so that a dead process 
 """
 
 import fcntl
-import os
-import signal
-import time
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -24,7 +21,6 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from econet.jobs.turns import alone
 from econet.runs.records import Epoch
-from econet.training.interruption import Interrupted
 from econet.training.progress import Silent
 
 JOURNAL = "search.journal"
@@ -33,7 +29,6 @@ BEGAN = "began"
 FOLDER = "folder"
 STARTUP_TRIALS = 8
 _NAME = "search"
-_LOOK_SECONDS = 0.2
 
 
 class _SystemLock(JournalFileOpenLock):
@@ -185,20 +180,3 @@ class Deadline:
     def __call__(self, trials: list[FrozenTrial]) -> bool:
         """For `next_trial`."""
         return self._worker_seconds is not None and seconds_spent(trials) >= self._worker_seconds
-
-
-class Parent:
-    """The process that started this worker; where it dies, the worker stops by itself."""
-
-    def __init__(self) -> None:
-        self._number = os.getppid()
-        self._looked = time.monotonic()
-
-    def check(self) -> None:
-        """Raise Interrupted where the parent is gone; looks a few times a second at most."""
-        now = time.monotonic()
-        if now - self._looked < _LOOK_SECONDS:
-            return
-        self._looked = now
-        if os.getppid() != self._number:
-            raise Interrupted(signal.SIGTERM)

@@ -11,12 +11,12 @@ from pathlib import Path
 from optuna.pruners import MedianPruner
 
 from econet.errors import UserError
-from econet.jobs.search import FOLDER, Deadline, Parent, next_trial, open_study
+from econet.jobs.search import FOLDER, Deadline, next_trial, open_study
 from econet.jobs.shrink_further import further, line_of
 from econet.jobs.shrink_task import FINALISTS, TRIALS, Task, open_task
 from econet.jobs.shrink_trial import points_of, try_out
 from econet.jobs.turns import Turns, among_others
-from econet.jobs.workers import MEND
+from econet.jobs.workers import MEND, Parent
 from econet.runs.folder import Run
 from econet.training.interruption import Interrupted
 from econet.training.progress import Silent

@@ -9,9 +9,10 @@ from econet.files import write_text
 from econet.jobs import rivals
 from econet.jobs.recipes import read_recipe, recipe_names, recipes_folder, summary
 from econet.jobs.reproduce import result_path
+from econet.jobs.rival_networks import published
 from econet.models import catalog
 from econet.models.architecture import Architecture, from_data
-from econet.report import claims_page
+from econet.report import claims_page, rivals_page
 from econet.report.charts.two_columns import two_columns
 from econet.runs.claim_records import ClaimRecord
 from econet.runs.recipe_records import RecipeResult
@@ -101,6 +102,11 @@ def pages() -> dict[Path, str]:
     if found:
         made[folder / "paper.md"] = claims_page.markdown(found, rivals.table())
         made[folder / claims_page.FIGURE] = f"{claims_page.figure(found)}\n"
+    entered = published(recipes_folder() / "results" / "rivals")
+    if entered:
+        made[folder / rivals_page.PAGE] = rivals_page.markdown(entered)
+        drawn = rivals_page.figure(entered)
+        made |= {} if drawn is None else {folder / rivals_page.FIGURE: f"{drawn}\n"}
     return made
 
 

@@ -2,6 +2,7 @@
 
 import platform
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from econet.models import catalog
 from econet.models.architecture import from_data
 from econet.runs import provenance
 from econet.runs.folder import Run, open_run
-from econet.runs.records import STEP_MARKS, MachineChoices, RunConfig, TrainingConfig
+from econet.runs.records import STEP_MARKS, MachineChoices, Plan, RunConfig, TrainingConfig
 from econet.statistics.streams import stream_seed
 from econet.training import machine, parallel
 from econet.training.allocator import keep_large_blocks
@@ -43,6 +44,14 @@ from econet.training.weights import start_from
 from econet.version import __version__
 
 
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What a run measures and plans when it begins, known before: several trainings may so be given the same time."""
+
+    machine: MachineChoices
+    plan: Plan
+
+
 def train(
     folder: Path,
     dataset: Dataset,
@@ -52,10 +61,12 @@ def train(
     module: nn.Module | None = None,
     resume: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    fixed: Fixed | None = None,
 ) -> Run:
     """Train in `folder` until the run is finished; with `resume` go on where a killed one stopped.
 
     `module` is a user's own network; without it the catalog builds `options.model`. Hand-crafted features are fitted.
+    `fixed` is what a new run would else measure and plan by itself.
     Raises UserError for options out of range, a folder in use, other data than the run's, training that fails.
     """
     check_train_options(options)
@@ -78,7 +89,7 @@ def train(
         else:
             if resume:
                 progress.note(f"{folder} holds no run yet: starting afresh")
-            network = _begin(run, dataset, options, module, progress)
+            network = _begin(run, dataset, options, module, progress, fixed)
         if run.is_finished:
             progress.note(f"{folder} is finished: nothing left to train")
             return run
@@ -101,7 +112,12 @@ def describe(config: RunConfig) -> str:
 
 
 def _begin(
-    run: Run, dataset: Dataset, options: TrainOptions, module: nn.Module | None, progress: Progress
+    run: Run,
+    dataset: Dataset,
+    options: TrainOptions,
+    module: nn.Module | None,
+    progress: Progress,
+    fixed: Fixed | None,
 ) -> nn.Module:
     """Build the network, choose for the machine, fix the plan and write `config.json`; returns the network."""
     torch.manual_seed(stream_seed(options.seed, "initialisation"))
@@ -127,8 +143,9 @@ def _begin(
     teacher = None if training.teacher is None else teachers_of(training.teacher, data, run.folder)
     if training.teacher is not None and teacher is not None:
         check_features(training.teacher, name, network, teacher)
-    choices = measured_choices(network, teacher, dataset, training, options)
-    config = configured(training, choices, teacher, dataset, name, architecture, options.seed)
+    choices = fixed.machine if fixed else measured_choices(network, teacher, dataset, training, options)
+    plan = fixed.plan if fixed else None
+    config = configured(training, choices, teacher, dataset, name, architecture, options.seed, plan=plan)
     if parallel.rank() == 0:
         if dataset.listing:
             write_listing(run.folder / LISTING, dataset)
@@ -147,10 +164,13 @@ def configured(
     seed: int,
     *,
     parent: str | None = None,
+    plan: Plan | None = None,
 ) -> RunConfig:
     """A new run's `config.json`: what was resolved and chosen, the plan that follows, and where it comes from."""
-    rate = max(choices.measured_images_per_s.values(), default=None)
-    asking_s = measured_asking(teacher, dataset, training, choices)
+    if plan is None:
+        rate = max(choices.measured_images_per_s.values(), default=None)
+        asking_s = measured_asking(teacher, dataset, training, choices)
+        plan = planned(training, len(dataset.train), len(dataset.validation), rate, asking_s)
     return RunConfig(
         created=provenance.now(),
         command=provenance.command(),
@@ -163,7 +183,7 @@ def configured(
         model=model,
         architecture=architecture,
         training=training,
-        plan=planned(training, len(dataset.train), len(dataset.validation), rate, asking_s),
+        plan=plan,
         machine=choices,
         seed=seed,
         warnings=dataset.warnings,

@@ -26,7 +26,12 @@ ASKING_TRIALS = 3
 
 
 def measured_choices(
-    network: nn.Module, teacher: Teachers | None, dataset: Dataset, training: TrainingConfig, options: TrainOptions
+    network: nn.Module,
+    teacher: Teachers | None,
+    dataset: Dataset,
+    training: TrainingConfig,
+    options: TrainOptions,
+    clock: machine.Clock = time.perf_counter,
 ) -> MachineChoices:
     """Let the machine choose by whole steps; a teacher whose answers are kept takes no part in them."""
     device = machine.resolve_device(options.device)
@@ -64,7 +69,7 @@ def measured_choices(
 
         return step
 
-    return machine.choose(device, options.threads, options.deterministic, training.batch_size, trial)
+    return machine.choose(device, options.threads, options.deterministic, training.batch_size, trial, clock)
 
 
 def measured_asking(

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import IO
@@ -15,6 +16,8 @@ from econet.training.interruption import Interrupted
 _STOPPED = {code: number for number in (signal.SIGINT, signal.SIGTERM) for code in (128 + number, -number)}
 # A worker that ends with a UserError prints it and returns this.
 MEND = 2
+# How often a worker looks for the process that started it.
+_LOOK_SECONDS = 0.2
 
 
 def run_workers(module: str, words: Sequence[Sequence[str]], count: int, told: Callable[[str], None]) -> None:
@@ -39,6 +42,23 @@ def run_workers(module: str, words: Sequence[Sequence[str]], count: int, told: C
             raise
 
 
+class Parent:
+    """The process that started this worker; where it dies, the worker stops by itself."""
+
+    def __init__(self) -> None:
+        self._number = os.getppid()
+        self._looked = time.monotonic()
+
+    def check(self) -> None:
+        """Raise Interrupted where the parent is gone; looks a few times a second at most."""
+        now = time.monotonic()
+        if now - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = now
+        if os.getppid() != self._number:
+            raise Interrupted(signal.SIGTERM)
+
+
 def _run(
     module: str, words: Sequence[str], processes: list[subprocess.Popen[str]], told: Callable[[str], None]
 ) -> None:
@@ -59,9 +79,10 @@ def _run(
     if code:
         ended = f"it was killed by signal {-code}" if code < 0 else f"it ended with {code}"
         raise UserError(
-            "a worker of the search could not go on",
+            "a worker could not go on",
             said.strip() or ended,
-            "--resume goes on with what the others finished; fewer --workers need less memory",
+            "the same again goes on with what the others finished (--resume, where there is one); fewer --workers need "
+            "less memory",
         )
 
 

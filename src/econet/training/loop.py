@@ -16,7 +16,6 @@ from torch.nn import functional as F
 
 from econet.data.augmentation import Augmenter, pictures
 from econet.data.dataset import Dataset
-from econet.errors import UserError
 from econet.files import sha256_of, write_whole
 from econet.runs import provenance
 from econet.runs.folder import Run, truncate_history
@@ -35,7 +34,7 @@ from econet.training.optimizers import Optimizers
 from econet.training.parallel import Sharing
 from econet.training.progress import Progress
 from econet.training.schedules import Plateau
-from econet.training.setback import DIVERGED_LOSS, Diverged, all_finite, factor, hopeless, told
+from econet.training.setback import DIVERGED_LOSS, Diverged, TrainingFailed, all_finite, factor, hopeless, told
 from econet.training.step import Forward, learn
 from econet.training.teachers import Teachers
 from econet.training.towers import sharing_for
@@ -81,8 +80,8 @@ def fit(
 ) -> Finished:
     """Train `network` as the run's `config.json` says, from its newest checkpoint on, and finish the run folder.
 
-    The caller holds the folder's lock. Raises UserError for a training that goes on diverging or is still at chance
-    level after a fifth of its steps, and Interrupted after a signal; in both cases the checkpoint is whole.
+    The caller holds the folder's lock. Raises TrainingFailed for a training that goes on diverging or is still at
+    chance level after a fifth of its steps, and Interrupted after a signal; in both cases the checkpoint is whole.
     """
     learner = _prepare(run, network, dataset, teacher, progress, checkpoint_seconds)
     counters, plan = learner.counters, learner.config.plan
@@ -162,7 +161,7 @@ def _run_epochs(learner: Learner, request: Request) -> bool:
 
 
 def _go_back(learner: Learner, fault: Diverged) -> None:
-    """Begin the epoch again at a lower rate. Raises UserError where that was done as often as it may be."""
+    """Begin the epoch again at a lower rate. Raises TrainingFailed where that was done as often as it may be."""
     counters, run = learner.counters, learner.run
     why = told(fault, learner.files)
     if counters.setbacks >= learner.config.training.setbacks:
@@ -297,7 +296,7 @@ def _check_chance(learner: Learner) -> None:
     chance = shares.max().item()
     seen = counters.epoch_right / counters.epoch_images
     if seen <= chance + 2 * sqrt(chance * (1 - chance) / counters.epoch_images):
-        raise UserError(
+        raise TrainingFailed(
             f"{learner.run.folder} learns nothing",
             f"after {counters.step} of {plan.steps} steps {seen:.1%} of the training images are right; "
             f"always answering the commonest class would give {chance:.1%}",

@@ -15,6 +15,7 @@ from econet.runs.records import MachineChoices
 from econet.training import parallel
 
 Step = Callable[[], object]
+Clock = Callable[[], float]
 Precision = str
 
 TRIAL_SECONDS = 0.35
@@ -49,11 +50,13 @@ def choose(
     deterministic: bool,
     batch_size: int,
     trial: Callable[[Precision, bool], Step],
+    clock: Clock = time.perf_counter,
 ) -> MachineChoices:
     """Measure every sensible combination and keep the fastest, whose rate is then measured for longer.
 
     `trial(precision, compiled)` gives one training step on `batch_size` images as a function. With `deterministic`, or
-    several processes, nothing is measured: two commands must then make the same choice.
+    several processes, nothing is measured: two commands must then make the same choice. `clock` gives seconds; by
+    `time.process_time` what other processes take of a busy core does not count, where the step runs on one thread.
     """
     threads = asked_threads or (1 if parallel.processes() > 1 else describe_machine().cores)
     if deterministic or parallel.processes() > 1:
@@ -67,26 +70,26 @@ def choose(
             for compiled in compilations:
                 name = f"{count} thread{'s' * (count > 1)} {precision}{' compiled' * compiled}"
                 torch.set_num_threads(count)
-                measured[name] = batch_size / median(_times(trial(precision, compiled), TRIAL_SECONDS))
+                measured[name] = batch_size / median(_times(trial(precision, compiled), TRIAL_SECONDS, clock))
                 options[name] = (count, precision, compiled)
     best = max(measured, key=lambda name: measured[name])
     count, precision, compiled = options[best]
     torch.set_num_threads(count)
     # A plan by time needs what the choice gives on average over more than a moment.
-    measured[best] = batch_size / fmean(_times(trial(precision, compiled), PLAN_SECONDS))
+    measured[best] = batch_size / fmean(_times(trial(precision, compiled), PLAN_SECONDS, clock))
     return _record(device, count, precision, compiled, deterministic, measured)
 
 
-def _times(step: Step, seconds: float) -> list[float]:
+def _times(step: Step, seconds: float, clock: Clock) -> list[float]:
     """Seconds of each step, taken for about `seconds` after a warm-up."""
     for _ in range(WARMUP_STEPS):
         step()
     times: list[float] = []
-    began = time.perf_counter()
-    while not times or time.perf_counter() - began < seconds:
-        start = time.perf_counter()
+    began = clock()
+    while not times or clock() - began < seconds:
+        start = clock()
         step()
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return times
 
 

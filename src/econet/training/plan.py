@@ -16,12 +16,14 @@ def planned(
     validation_images: int,
     images_per_s: float | None,
     asking_s: float = 0.0,
+    *,
+    whole_pass: bool = True,
 ) -> Plan:
     """The plan of a run over `train_images`; a time budget needs the measured `images_per_s`.
 
     `asking_s` is what a teacher takes to answer about one view of all images, where its answers are kept.
     Each epoch is whole batches; the few images left over are another set in every epoch.
-    Raises UserError where the time is too short for one pass over the images.
+    Raises UserError where the time is too short for one pass over the images; without `whole_pass`, for a few steps.
     """
     per_epoch = max(1, train_images // training.batch_size)
     dropped = train_images - per_epoch * training.batch_size
@@ -31,17 +33,21 @@ def planned(
     if training.time_s is None or images_per_s is None:
         raise ValueError("a plan needs epochs, or a time and a measured rate")
     seconds_a_step = training.batch_size / images_per_s
-    validation_a_step = EVALUATION_SHARE * validation_images / images_per_s / per_epoch
-    usable, every_step = training.time_s * (1 - RESERVE), seconds_a_step + validation_a_step
+    validating_s = EVALUATION_SHARE * validation_images / images_per_s
+    usable, every_step = training.time_s * (1 - RESERVE), seconds_a_step + validating_s / per_epoch
     # As long as every epoch brings a view of its own, its asking belongs to its steps; from then on it lies behind.
     first_steps = (training.teacher.views or 0) * per_epoch if training.teacher else 0
     at_first = every_step + asking_s / per_epoch
     steps = int(min(usable, first_steps * at_first) / at_first + max(0, usable - first_steps * at_first) / every_step)
-    if steps < max(per_epoch, SMALLEST_STEPS):
-        shortest = max(per_epoch, SMALLEST_STEPS) * at_first / (1 - RESERVE)
+    if steps < per_epoch and not whole_pass:  # what comes once an epoch is owed whole
+        steps = int((usable - validating_s - (asking_s if first_steps else 0)) / seconds_a_step)
+    least = max(per_epoch, SMALLEST_STEPS) if whole_pass else SMALLEST_STEPS
+    if steps < least:
+        shortest = least * at_first / (1 - RESERVE)
+        length = f"one pass over the {train_images} training images takes" if whole_pass else f"{least} steps take"
         raise UserError(
             f"--time {training.time_s:g}s is too short",
-            f"one pass over the {train_images} training images takes about {shortest:.0f} s on this machine",
+            f"{length} about {shortest:.0f} s on this machine",
             f"--time {max(2 * shortest, 10):.0f}s or more, or --epochs 1",
         )
     epochs = -(-steps // per_epoch)

@@ -21,6 +21,10 @@ RATE_AFTER_SETBACK = 0.5
 _SHOWN_PICTURES = 5
 
 
+class TrainingFailed(UserError):
+    """The training itself came to nothing: it diverged once too often, or it still answers by chance."""
+
+
 class Diverged(Exception):
     """`what`, such as the loss, became `value`; `rows` are the images of the batch, where it came of one."""
 
@@ -50,10 +54,10 @@ def told(fault: Diverged, files: tuple[Path, ...]) -> str:
     return f"{fault} on the pictures {', '.join(names)}{f' and {more} more' if more else ''}"
 
 
-def hopeless(run: Run, config: RunConfig, counters: Counters, why: str) -> UserError:
+def hopeless(run: Run, config: RunConfig, counters: Counters, why: str) -> TrainingFailed:
     """The error for a training that diverged once more than it may go back."""
     tried = "" if not counters.setbacks else f", at {factor(counters.setbacks):g} of the rate after going back"
-    return UserError(
+    return TrainingFailed(
         f"training diverged in {run.folder}",
         f"{why} at step {counters.step} of {config.plan.steps}{tried}",
         f"a lower --lr (it was {config.training.lr:g})",

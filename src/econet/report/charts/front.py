@@ -13,6 +13,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 24, 24, 52
 # A drawing of its own has no page around it to take its colours from.
 STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #17191c } .quiet { fill: #5b626a }
+.halo { paint-order: stroke; stroke: #ffffff; stroke-width: 4px }
 .grid { stroke: #d5d9dd } .axis { stroke: #5b626a } .front-line { fill: none; stroke: #0a62c4; stroke-width: 2 }
 .budget-line { stroke: #17191c; stroke-width: 2 } .spot { fill: #9ca3ab } .spot.front { fill: #0a62c4 }
 .spot.subject { fill: #17191c } .spot.final { fill: #0a62c4; stroke: #17191c; stroke-width: 2 }
@@ -21,25 +22,37 @@ text { font: 12px system-ui, sans-serif; fill: #17191c } .quiet { fill: #5b626a 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """One network: its cost, its accuracy (a fraction), what it is, and `style`: plain, front, subject or final."""
+    """One network: its cost, its accuracy (a fraction), what it is, and `style`: plain, front, subject or final.
+
+    An `interval` of the accuracy is drawn as an upright line through the point.
+    """
 
     cost: float
     accuracy: float
     words: str
     style: str
     label: str = ""
+    interval: tuple[float, float] | None = None
 
 
 def front_chart(
-    spots: Sequence[Spot], budget: float | None, caption: str, written: Callable[[float], str], *, alone: bool = False
+    spots: Sequence[Spot],
+    budget: float | None,
+    caption: str,
+    written: Callable[[float], str],
+    *,
+    split: str = "validation",
+    alone: bool = False,
 ) -> Markup:
     """Draw `spots` over a logarithmic axis of cost, the front's as a staircase, and `budget` as an upright line.
 
-    `written` turns a cost into words. `alone` gives a file that stands by itself, on white and with its own colours.
+    `written` turns a cost into words; `split` is what the accuracies are of. `alone` gives a file that stands by
+    itself, on white and with its own colours.
     """
     costs = [spot.cost for spot in spots] + ([] if budget is None else [budget])
     across = Scale(min(costs) / 1.25, max(costs) * 1.25, log=True)
-    up = padded([spot.accuracy for spot in spots], part=0.1, least=0.01)
+    ends = [end for spot in spots for end in spot.interval or ()]
+    up = padded([*(spot.accuracy for spot in spots), *ends], part=0.1, least=0.01)
     parts = [*_axes(across, up, caption, written), *_budget_line(across, budget, written)]
     line = _staircase([spot for spot in spots if spot.style == "front"], across, up)
     parts += [element("path", d=line, class_="front-line")] if line else []
@@ -57,7 +70,7 @@ def front_chart(
         attributes |= {"xmlns": "http://www.w3.org/2000/svg", "width": str(_WIDTH), "height": str(_HEIGHT)}
         white = element("rect", x=0, y=0, width=_WIDTH, height=_HEIGHT, fill="#ffffff")
         parts = [element("style", Markup(STYLE)), white, *parts]
-    return drawing(parts, f"Accuracy on validation against {caption}. {said}", **attributes)
+    return drawing(parts, f"Accuracy on {split} against {caption}. {said}", **attributes)
 
 
 def _x(part: float) -> float:
@@ -127,6 +140,9 @@ def _mark(
     exact = element("title", f"{spot.words}: {numbers.percent(spot.accuracy, 2)}, {written(spot.cost)}")
     radius = {"plain": 3.5, "front": 4.5, "subject": 5.5, "final": 6.5}[spot.style]
     parts = [element("circle", exact, cx=x, cy=y, r=radius, class_=f"spot {spot.style}")]
+    if spot.interval is not None:
+        low, high = (_y(up.at(end)) for end in spot.interval)
+        parts.insert(0, element("line", x1=x, x2=x, y1=low, y2=high, class_="axis"))
     if spot.label:
         on_the_left = across.at(spot.cost) > 0.75
         anchor, shift = ("end", -11) if on_the_left else ("start", 11)
