@@ -209,6 +209,9 @@ def test_lrn_is_refused_by_name_and_pruned_once_it_is_dropped(parents, pruned, c
     with pytest.raises(UserError, match=r"(?s)local response normalisation.*--drop-lrn.*--switch lrn=false"):
         pruned(parent, "refused")
     run = pruned(parent, drop_lrn=True, ratio=0.3)
+    with pytest.raises(UserError, match="was begun with --drop-lrn"):
+        pruned(parent, resume=True, ratio=0.3)
+    assert pruned(parent, resume=True, ratio=0.3, drop_lrn=True).finished == run.finished
     assert len(run.pruning.lrn_factors) == 2
     assert all(0 < factor <= 2**-0.75 + 1e-9 for factor in run.pruning.lrn_factors)
     assert "lrn" not in {layer["kind"] for layer in run.config.architecture["layers"]}

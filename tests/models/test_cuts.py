@@ -9,10 +9,22 @@ from torch import nn
 
 from econet.errors import UserError
 from econet.models import catalog, cost
-from econet.models.architecture import Architecture, Conv, Dense, GlobalMean, Residual, Separable, from_data, to_data
+from econet.models.architecture import (
+    Architecture,
+    Bottleneck,
+    Conv,
+    Dense,
+    GlobalMean,
+    Residual,
+    Separable,
+    ShuffleUnit,
+    from_data,
+    to_data,
+)
 from econet.models.as_built import architecture_as_built
 from econet.models.cuts import Cut, cut_network, cuts_from_data, positions, ranges, shapes_after
 from econet.models.network import Network
+from econet.models.scaled import scaled
 
 
 @given(st.sets(st.integers(0, 300), min_size=1))
@@ -129,12 +141,41 @@ def test_a_residual_block_may_be_narrower_inside_and_keep_its_projection():
     assert cost.macs(network.architecture) == macs
 
 
+def test_a_shuffle_unit_that_read_other_widths_does_not_begin_to_split():
+    """Both its halves came from all of 8 channels; cut to 12 and then 8 wide, one half would pass by chance."""
+    cut_down = small(Conv(channels=8), ShuffleUnit(channels=8, inner=4, splits=False))
+    network = Network(cut_down)
+    assert network.layers[1].left_pointwise is not None
+    assert architecture_as_built(network) == cut_down
+    by_shape = Network(small(Conv(channels=8), ShuffleUnit(channels=8, inner=4)))
+    assert by_shape.layers[1].left_pointwise is None
+    assert architecture_as_built(by_shape).layers[1].splits
+    # stem; left: 3x3 depthwise, 1x1 to half; right: 1x1 to 4, depthwise, 1x1 to half; classifier
+    left, right = 8 * 9 + 8 * 4, 8 * 4 + 4 * 9 + 4 * 4
+    assert cost.macs(cut_down) == 64 * (9 * 8 + left + right) + 80
+    assert cost.macs(by_shape.architecture) == 64 * (9 * 8 + right - 4 * 4) + 80
+
+
+def test_scaled_widths_that_agree_by_chance_change_no_layer():
+    """At a fifth of their widths all of these read as many channels as they give."""
+    body = (Conv(channels=16), Separable(channels=24), Residual(channels=16), Bottleneck(channels=24, inner=8))
+    whole = small(*body, ShuffleUnit(channels=32, inner=16), ShuffleUnit(channels=32, inner=16))
+    narrow = Network(scaled(whole, 0.2))
+    assert [layer.channels for layer in narrow.architecture.layers[:6]] == [4, 4, 4, 4, 8, 8]
+    for before, after in zip(Network(whole).layers, narrow.layers, strict=True):
+        assert [name for name, _ in before.named_parameters()] == [name for name, _ in after.named_parameters()]
+        assert getattr(before, "adds_input", None) == getattr(after, "adds_input", None)
+
+
 def test_architectures_recorded_before_these_fields_still_read():
-    data = to_data(small(Conv(channels=8), Separable(channels=8), Residual(channels=8)))
+    data = to_data(
+        small(Conv(channels=8), Separable(channels=8), Residual(channels=8), ShuffleUnit(channels=8, inner=4))
+    )
     for layer in data["layers"]:
-        for field in ("adds_input", "inner", "projects"):
+        for field in ("adds_input", "projects", "splits", *(["inner"] if layer["kind"] == "residual" else [])):
             layer.pop(field, None)
     network = catalog.network(data)
     assert network.layers[1].adds_input
     assert network.layers[2].shortcut is None
+    assert network.layers[3].left_pointwise is None
     assert from_data(data).layers[2].inner is None

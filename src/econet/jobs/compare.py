@@ -24,7 +24,7 @@ from econet.runs import provenance
 from econet.runs.artifact_records import Benchmark, Evaluation, Export
 from econet.runs.beside import beside
 from econet.runs.comparison_records import Comparison, ComparisonConfig, ComparisonSeconds, Side
-from econet.runs.record import read_record, write_record
+from econet.runs.record import begun_record, read_record, write_record
 from econet.statistics.intervals import margin_for_yes, provable_margin
 from econet.training.progress import Progress
 from econet.version import __version__
@@ -90,13 +90,7 @@ def _before_training(config: ComparisonConfig, dataset: Dataset) -> str:
 
 
 def _recorded(folder: Path, resume: bool) -> ComparisonConfig | None:
-    """The `config.json` of a comparison begun in `folder`, or None. Raises UserError where it is not to be resumed."""
-    path = folder / CONFIG
-    if not path.exists():
-        return None
-    if not resume:
-        raise UserError(f"{folder} holds a comparison already", "it has a config.json", "--resume, or --out NEW")
-    return read_record(path, ComparisonConfig)
+    return begun_record(folder / CONFIG, ComparisonConfig, "a comparison", resume=resume)
 
 
 def _tell_differences(recorded: ComparisonConfig, options: CompareOptions, progress: Progress) -> None:

@@ -160,8 +160,17 @@ def _tuning(step: Step, options: PruneOptions) -> TrainOptions:
 
 
 def _check_same_cut(step: Step, record: Pruning, options: PruneOptions) -> None:
-    """Raises UserError where the run was begun with another cut than is asked for now."""
+    """Raises UserError where the run was begun with another cut than is asked for now.
+
+    --drop-lrn shows in the first step alone, of a network that had any: behind it there is none left to drop.
+    """
     parent = provenance.relative_to(step.parent.folder, step.run.folder)
+    if record.lrn_factors is not None and not options.drop_lrn:
+        raise UserError(
+            f"{step.run.folder} was begun with --drop-lrn",
+            "now its normalisation is to stay, with which it cannot be cut",
+            "--drop-lrn, or --out NEW",
+        )
     for option, was, now in (
         ("RUN", record.parent, parent),
         ("--ratio", record.ratio, options.ratio),

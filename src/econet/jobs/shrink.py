@@ -11,7 +11,7 @@ from econet.jobs import shrink_plan as planning
 from econet.jobs.export import export_run
 from econet.jobs.options import PARITY_DROP, TrainOptions
 from econet.jobs.search import mend_journal, open_study, queue_lost
-from econet.jobs.shrink_asked import asked_config, begin, begun_config, check_length, recorded_config
+from econet.jobs.shrink_asked import asked_config, begin, begun_config, check_length
 from econet.jobs.shrink_further import further, line_of
 from econet.jobs.shrink_options import ShrinkOptions, check_shrink_options
 from econet.jobs.shrink_proof import nearest_of, proven, write_outcome
@@ -36,7 +36,7 @@ from econet.jobs.workers import run_workers
 from econet.measurement.machine import describe_machine
 from econet.models.space import starting_points
 from econet.runs.folder import Run, open_run
-from econet.runs.record import read_record, write_record
+from econet.runs.record import begun_record, read_record, write_record
 from econet.runs.shrink_records import Budgets, Reachable, Shrink, ShrinkConfig, TrialPoint
 from econet.training.progress import Progress
 
@@ -66,7 +66,7 @@ def shrink(folder: Path, options: ShrinkOptions, progress: Progress, *, resume: 
     asked is checked before anything is trained. Raises UserError; Interrupted after a signal.
     """
     check_shrink_options(options)
-    recorded = recorded_config(folder, resume)
+    recorded = begun_record(folder / CONFIG, ShrinkConfig, "a search", resume=resume)
     if recorded is None and resume:
         progress.note(f"{folder} holds no search yet: starting afresh")
     config, dataset = (

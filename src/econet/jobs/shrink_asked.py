@@ -11,21 +11,11 @@ from econet.jobs.shrink_task import BASELINE, CONFIG
 from econet.models import catalog
 from econet.runs import provenance
 from econet.runs.folder import open_run
-from econet.runs.record import read_record, write_record
+from econet.runs.record import write_record
 from econet.runs.shrink_records import ShrinkConfig
 from econet.training.progress import Progress
 from econet.training.weights import teacher_for
 from econet.version import __version__
-
-
-def recorded_config(folder: Path, resume: bool) -> ShrinkConfig | None:
-    """The `config.json` of a search begun in `folder`, or None. Raises UserError where it is not to be resumed."""
-    path = folder / CONFIG
-    if not path.exists():
-        return None
-    if not resume:
-        raise UserError(f"{folder} holds a search already", "it has a config.json", "--resume, or --out NEW")
-    return read_record(path, ShrinkConfig)
 
 
 def asked_config(folder: Path, options: ShrinkOptions) -> tuple[ShrinkConfig, Dataset]:

@@ -114,13 +114,15 @@ class ShuffleUnit(Layer, frozen=True, kw_only=True, tag="shuffle-unit"):
     """Half of the channels pass, the other half goes through pointwise, depthwise (`inner` wide) and pointwise.
 
     Where shapes change both halves are made from all of the input: one as above, one by depthwise and pointwise. The
-    halves of the result are then dealt out in turn. Source: Ma et al. 2018, "ShuffleNet V2", figure 3 (c) and (d).
+    halves of the result are then dealt out in turn. `splits` says for itself whether half passes: after a cut shapes
+    may agree that did not before. Source: Ma et al. 2018, "ShuffleNet V2", figure 3 (c) and (d).
     """
 
     channels: int
     inner: int
     kernel: int = 3
     stride: int = 1
+    splits: bool | None = None
 
 
 class Bottleneck(Layer, frozen=True, kw_only=True, tag="bottleneck"):

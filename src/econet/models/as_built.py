@@ -15,8 +15,8 @@ from econet.models.network import BottleneckLayer, ConvLayer, DenseLayer, Networ
 def architecture_as_built(network: Network) -> Architecture:
     """The network's architecture, every width read from its modules.
 
-    What was decided by widths agreeing (an added input, a projected shortcut) is said outright: after a cut they may
-    agree by chance.
+    What was decided by widths agreeing (an added input, a projected shortcut, halves that part) is said outright: after
+    a cut they may agree by chance.
     """
     pairs = zip(network.layers, network.architecture.layers, strict=True)
     return replace(network.architecture, layers=tuple(_as_built(module, layer) for module, layer in pairs))
@@ -43,7 +43,8 @@ def _as_built(module: nn.Module, layer: AnyLayer) -> AnyLayer:
             narrow, wide = module.expand1.conv.out_channels, module.expand3.conv.out_channels
             return changed(layer, squeeze=module.squeeze.conv.out_channels, expand1=narrow, expand3=wide)
         case ShuffleUnitLayer():
-            return changed(layer, channels=2 * module.second.conv.out_channels, inner=module.first.conv.out_channels)
+            inner, half = module.first.conv.out_channels, module.second.conv.out_channels
+            return changed(layer, channels=2 * half, inner=inner, splits=module.left_depthwise is None)
         case LocalLayer():
             return changed(layer, channels=module.weight.shape[2])
         case DenseLayer():

@@ -15,6 +15,7 @@ from econet.models.architecture import (
     Separable,
     ShuffleUnit,
 )
+from econet.models.shapes import adds_input, projects, splits, walk
 
 # Runtimes compute channels in groups of at least four.
 _MULTIPLE = 4
@@ -23,22 +24,34 @@ _MULTIPLE = 4
 def scaled(architecture: Architecture, kept: float) -> Architecture:
     """`architecture` with `kept` of every layer's channels, 0 < kept <= 1, but for the logits.
 
-    Widths are multiples of four (and of a layer's groups), at least one of them; groups stay as they are.
+    Widths are multiples of four (and of a layer's groups), at least one of them; groups stay as they are. What was
+    decided by widths agreeing is said outright: narrow ones may agree by chance.
     """
-    last = len(architecture.layers) - 1
-    return msgspec.structs.replace(
-        architecture,
-        layers=tuple(
-            layer if number == last else _narrowed(layer, kept) for number, layer in enumerate(architecture.layers)
-        ),
-    )
+    if kept == 1:
+        return architecture
+    *body, last = [_decided(layer, reads[0]) for layer, reads, _ in walk(architecture)]
+    return msgspec.structs.replace(architecture, layers=(*(_narrowed(layer, kept) for layer in body), last))
+
+
+def _decided(layer: AnyLayer, inputs: int) -> AnyLayer:
+    """`layer`, which reads `inputs` channels, saying for itself what it does with them."""
+    replace = msgspec.structs.replace
+    match layer:
+        case Separable() | Bottleneck():
+            return replace(layer, adds_input=adds_input(layer, inputs))
+        case Residual():
+            return replace(layer, projects=projects(layer, inputs))
+        case ShuffleUnit():
+            return replace(layer, splits=splits(layer, inputs))
+        case _:
+            return layer
 
 
 def _narrowed(layer: AnyLayer, kept: float) -> AnyLayer:
     replace = msgspec.structs.replace
 
     def share(channels: int, step: int = _MULTIPLE) -> int:
-        return _share(channels, kept, step)
+        return min(channels, max(step, step * round(channels * kept / step)))
 
     match layer:
         case Conv():
@@ -60,10 +73,3 @@ def _narrowed(layer: AnyLayer, kept: float) -> AnyLayer:
             return replace(layer, channels=share(layer.channels))
         case _:
             return layer
-
-
-def _share(channels: int, kept: float, step: int) -> int:
-    """The multiple of `step` nearest to that share of `channels`; all of them where nothing is taken away."""
-    if kept == 1:
-        return channels
-    return min(channels, max(step, step * round(channels * kept / step)))

@@ -82,7 +82,7 @@ def padding_of(layer: Conv) -> int:
 
 def splits(layer: ShuffleUnit, inputs: int) -> bool:
     """Whether half of the `inputs` channels pass a shuffle unit untouched."""
-    return layer.stride == 1 and inputs == layer.channels
+    return layer.stride == 1 and inputs == layer.channels if layer.splits is None else layer.splits
 
 
 def adds_input(layer: Separable | Bottleneck, inputs: int) -> bool:

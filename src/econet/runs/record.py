@@ -43,6 +43,18 @@ def read_record(path: Path, kind: type[T]) -> T:
         ) from error
 
 
+def begun_record(path: Path, kind: type[T], what: str, *, resume: bool) -> T | None:
+    """The record that `what` (as "a search") began with at `path`; None where none has begun there.
+
+    Raises UserError where one has and is not to be resumed.
+    """
+    if not path.exists():
+        return None
+    if not resume:
+        raise UserError(f"{path.parent} holds {what} already", f"it has a {path.name}", "--resume, or --out NEW")
+    return read_record(path, kind)
+
+
 def _refuse_newer(path: Path, content: bytes) -> None:
     try:
         found = msgspec.json.decode(content, type=dict[str, Any]).get("schema")
