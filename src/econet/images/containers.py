@@ -6,6 +6,7 @@ Nothing is decoded here. A form that is merely broken is left to Pillow, which s
 import re
 import struct
 import zlib
+from collections.abc import Callable
 
 from econet.images.limits import (
     MAX_PNG_CHUNKS,
@@ -29,21 +30,14 @@ _USUAL_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 _GIF_EXTENSION, _GIF_PICTURE = 0x21, 0x2C
 
 
-def check_container(content: bytes) -> None:
-    """Refuse a file by its outer form: too large, too many parts, checksums that do not hold. Raises DecodeError."""
-    head = content[:16]
-    if head.startswith(_PNG):
-        _check_png(content)
-    elif head.startswith(b"\xff\xd8"):
-        _check_jpeg(content)
-    elif head.startswith((b"GIF87a", b"GIF89a")):
-        _check_gif(content)
-    elif head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        _check_webp(content)
-    elif head.startswith(b"BM"):
-        _check_bmp(content)
-    elif head.startswith((b"II", b"MM")):
-        check_tiff(content)
+def check_container(content: bytes) -> bool:
+    """Whether a file begins as one of the formats does; one that is too large, of too many parts, or whose checksums do
+    not hold is refused. Raises DecodeError.
+    """
+    kind = next((kind for kind, begins in _BEGINNINGS.items() if begins.match(content)), None)
+    if kind is not None:
+        _CHECKS[kind](content)
+    return kind is not None
 
 
 def _check_png(content: bytes) -> None:
@@ -60,7 +54,8 @@ def _check_png(content: bytes) -> None:
         if kind == b"IHDR" and length >= 8:
             check_size(*struct.unpack_from(">II", content, place + 8))
         if zlib.crc32(view[place + 4 : end]) != int.from_bytes(view[end : end + 4]):
-            raise DecodeError(f"damaged: the PNG's chunk {kind.decode('ascii', 'backslashreplace')} fails its checksum")
+            name = kind.decode() if kind.isalpha() else kind.hex()
+            raise DecodeError(f"damaged: the PNG's chunk {name} fails its checksum")
         if kind == b"eXIf":
             check_tags(content[place + 8 : end])
         if kind == b"IEND":
@@ -108,6 +103,8 @@ def _check_frame(header: bytes, marker: int) -> int:
         raise DecodeError(f"a JPEG of the unusual kind SOF{marker - 0xC0}; save it as a baseline JPEG")
     if len(header) < 9:
         return 0
+    if header[4] != 8:
+        raise DecodeError(f"a JPEG of {header[4]} bits; save it with 8")
     height, width = struct.unpack_from(">HH", header, 5)
     check_size(width, height)
     return width * height
@@ -155,8 +152,27 @@ def _check_webp(content: bytes) -> None:
 
 
 def _check_bmp(content: bytes) -> None:
-    if len(content) < 34:
+    if len(content) < 34 or int.from_bytes(content[14:18], "little") < 40:
         return
-    header, compression = int.from_bytes(content[14:18], "little"), int.from_bytes(content[30:34], "little")
-    if header >= 40 and compression in (1, 2) and len(content) > MAX_RLE_BYTES:
+    width, height = struct.unpack_from("<ii", content, 18)
+    check_size(abs(width), abs(height))
+    if int.from_bytes(content[30:34], "little") in (1, 2) and len(content) > MAX_RLE_BYTES:
         raise DecodeError(f"a run-length coded BMP of more than {MAX_RLE_BYTES:,} bytes")
+
+
+_BEGINNINGS = {
+    "PNG": re.compile(re.escape(_PNG)),
+    "JPEG": re.compile(rb"\xff\xd8\xff"),
+    "GIF": re.compile(rb"GIF8[79]a"),
+    "WEBP": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "BMP": re.compile(rb"BM"),
+    "TIFF": re.compile(rb"(II|MM)(\0[*+]|[*+]\0)"),
+}
+_CHECKS: dict[str, Callable[[bytes], None]] = {
+    "PNG": _check_png,
+    "JPEG": _check_jpeg,
+    "GIF": _check_gif,
+    "WEBP": _check_webp,
+    "BMP": _check_bmp,
+    "TIFF": check_tiff,
+}

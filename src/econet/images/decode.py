@@ -69,19 +69,21 @@ def decode_bytes(content: bytes, channels: Literal[1, 3]) -> Pixels:
     """The picture in `content` (a whole file) as uint8 [H, W, `channels`]. Raises DecodeError."""
     if not content:
         raise DecodeError("the file is empty")
-    check_container(content)
+    known = check_container(content)
     with _pillow_strict():
         try:
             with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
                 check_size(*picture.size)
-                picture.load()
+                with _libtiff_silent(picture):
+                    picture.load()
                 check_size(*picture.size)
                 _correct_colour_key(picture, content)
                 orientation, pixels = _orientation(picture), _pixels(picture, channels)
         except (DecodeError, MemoryError):
             raise
         except Image.UnidentifiedImageError as error:
-            raise DecodeError(f"not one of {', '.join(FORMATS)}") from error
+            why = "damaged: its header cannot be read" if known else f"not one of {', '.join(FORMATS)}"
+            raise DecodeError(why) from error
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise DecodeError(f"over the limit of {MAX_PIXELS:,} pixels") from error
         # Pillow's decoders raise whatever the damage led to: OSError, SyntaxError, ValueError, struct.error, ...
@@ -101,6 +103,26 @@ def _pillow_strict() -> Generator[None]:
             yield
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = lenient
+
+
+@contextlib.contextmanager
+def _libtiff_silent(picture: Image.Image) -> Generator[None]:
+    """While a TIFF is loaded, standard error leads nowhere: libtiff writes there itself, and Pillow raises besides."""
+    try:
+        kept = os.dup(2) if picture.format == "TIFF" else None
+    except OSError:  # there is no standard error
+        kept = None
+    if kept is None:
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _said(error: Exception) -> str:

@@ -8,13 +8,13 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from econet.images.limits import MAX_PIXELS, MAX_TAG_VALUES, MAX_TAGS, DecodeError
+from econet.images.limits import MAX_PIXELS, MAX_TAG_VALUES, MAX_TAGS, DecodeError, check_size
 
 # Bytes of one value by the number of its type (BYTE 1, ASCII 2, SHORT 3, ... IFD8 18).
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 # Pointers to the directories that Pillow reads with the first: EXIF, GPS, interoperability.
 _FURTHER = (34665, 34853, 40965)
-_COMPRESSION, _TILE_WIDTH, _TILE_LENGTH = 259, 322, 323
+_WIDTH, _LENGTH, _COMPRESSION, _TILE_WIDTH, _TILE_LENGTH = 256, 257, 259, 322, 323
 # Of TIFF's ways to compress: none, CCITT (three), LZW, JPEG (two), Deflate (two), PackBits.
 _COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946})
 
@@ -35,6 +35,8 @@ def check_tiff(content: bytes) -> None:
     how = tags.get(_COMPRESSION)
     if how is not None and how.first not in _COMPRESSIONS:
         raise DecodeError(f"a TIFF compressed in the unusual way {how.first}; save it with LZW or Deflate")
+    if _WIDTH in tags and _LENGTH in tags:
+        check_size(tags[_WIDTH].first, tags[_LENGTH].first)
     if _TILE_WIDTH in tags and _TILE_LENGTH in tags:
         width, height = tags[_TILE_WIDTH].first, tags[_TILE_LENGTH].first
         if width * height > MAX_PIXELS:
