@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from econet.data.dataset import Dataset, FileLine
-from econet.errors import UserError
+from econet.errors import UserError, one_line
 from econet.files import write_whole
 
 _SHOWN = 5
@@ -32,7 +32,7 @@ def read_listing(path: Path) -> tuple[FileLine, ...]:
         raise UserError(f"cannot read {path}", error.strerror or str(error), "check the folder's name") from error
     except (msgspec.MsgspecError, RecursionError) as error:
         raise UserError(
-            f"{path} line {len(lines) + 1} is damaged", str(error), "restore the file from a copy"
+            f"{path} line {len(lines) + 1} is damaged", one_line(error), "restore the file from a copy"
         ) from error
     return tuple(lines)
 

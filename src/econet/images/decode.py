@@ -10,7 +10,6 @@ import contextlib
 import io
 import logging
 import os
-import stat
 import threading
 import warnings
 from collections.abc import Generator
@@ -20,6 +19,8 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image, ImageFile
 
+from econet.errors import one_line
+from econet.files import read_regular
 from econet.images.containers import check_container
 from econet.images.limits import MAX_BYTES, MAX_PIXELS, DecodeError, check_size
 from econet.images.preprocess import Pixels
@@ -33,7 +34,6 @@ _STRIP = 1 << 20
 _ORIENTATION, _PHOTOMETRIC = 274, 262
 # What a PNG of 2 or 4 bits multiplies its gray levels by; its transparent level is stored before that.
 _GRAY_FACTOR = {2: 85, 4: 17}
-_REASON_LENGTH = 200
 
 # Pillow logs some damage besides raising for it; without a handler Python would print that on stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -49,20 +49,9 @@ def decode(path: Path, channels: Literal[1, 3]) -> Pixels:
 def read_picture(path: Path) -> bytes:
     """The bytes of a regular file of at most `MAX_BYTES`; anything else is never opened. Raises DecodeError."""
     try:
-        _check_regular(path.stat())
-        # Should a pipe have come in its place by now, opening it must not wait for a writer.
-        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as stream:
-            _check_regular(os.fstat(stream.fileno()))
-            return stream.read(MAX_BYTES)
+        return read_regular(path, MAX_BYTES)
     except OSError as error:
         raise DecodeError(error.strerror or str(error)) from error
-
-
-def _check_regular(status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise DecodeError("not a regular file")
-    if status.st_size > MAX_BYTES:
-        raise DecodeError(f"{status.st_size:,} bytes are over the limit of {MAX_BYTES:,}")
 
 
 def decode_bytes(content: bytes, channels: Literal[1, 3]) -> Pixels:
@@ -127,10 +116,9 @@ def _libtiff_silent(picture: Image.Image) -> Generator[None]:
 
 def _said(error: Exception) -> str:
     """What an exception says, in one line that can be printed."""
-    line = next(iter(str(error).strip().splitlines()), "")
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    said = one_line(error)
     # A KeyError says no more than its key.
-    return shown[:_REASON_LENGTH] if len(shown.split()) > 1 else f"{type(error).__name__} {shown}".strip()
+    return said if len(said.split()) > 1 else f"{type(error).__name__} {said}"
 
 
 def _correct_colour_key(picture: Image.Image, content: bytes) -> None:
