@@ -17,6 +17,13 @@ class UserError(Exception):
         return f"error: {self.what}\n  why: {self.why}\n  try: {self.remedy}"
 
 
+def one_line(text: object, most: int = 200) -> str:
+    """What a library or a file says, fit for a line: its first one, control signs escaped, at most `most` letters."""
+    line = next(iter(str(text).strip().splitlines()), "")
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line[:most])
+    return shown or f"{type(text).__name__} without a word"
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a misspelt `name` of a `kind` ("model", "data"), with the nearest known ones."""
     names = sorted(known)

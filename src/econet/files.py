@@ -1,9 +1,11 @@
 """Files that are whole or absent: atomic writing, checksums, and one writer to a folder."""
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,27 @@ def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """The bytes of a regular file of at most `most`; a pipe or a device is never waited for, a folder never read.
+
+    Raises OSError, whose `strerror` says in words what is wrong.
+    """
+    _check_regular(path.stat(), path, most)
+    # Should a pipe have come in its place by now, opening it must not wait for a writer.
+    with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as stream:
+        _check_regular(os.fstat(stream.fileno()), path, most)
+        return stream.read(most)
+
+
+def _check_regular(status: os.stat_result, path: Path, most: int) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+    if status.st_size > most:
+        raise OSError(errno.EFBIG, f"it has {status.st_size:,} bytes; at most {most:,} are read", os.fspath(path))
 
 
 def sha256_of_all(paths: Sequence[Path]) -> str:

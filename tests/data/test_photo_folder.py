@@ -206,6 +206,55 @@ def test_a_link_to_a_folder_stops_and_is_named(photos):
         load_data(str(photos), skip_bad=True)
 
 
+def test_names_that_other_systems_confuse_or_cannot_hold_are_used_and_warned_about(photos):
+    folder = photos / "train" / "hat"
+    photo = sorted(folder.iterdir())[0]
+    for name in ("a.jpg", "A.jpg", "e\u0301.jpg", "\u00e9.jpg", "dot.jpg.", "line\n.jpg", "nul.jpg", "a:b.jpg"):
+        shutil.copyfile(photo, folder / name)
+    data = load_data(str(photos))
+    assert len(data.train) == 35 + 8
+    alike, odd = data.warnings
+    assert alike == "4 files have names that other systems take for those of others: train/hat/A.jpg, train/hat/a.jpg"
+    assert odd.startswith("4 names cannot be used on every system: train/hat/a:b.jpg, train/hat/dot.jpg., ")
+    assert r"train/hat/line\n.jpg" in odd
+
+
+def test_class_names_that_print_alike_stop(bare):
+    (bare / "hat").rename(bare / "ha\nt")
+    shutil.copytree(bare / "ha\nt", bare / r"ha\nt")
+    with pytest.raises(UserError, match="two folders that are both printed as"):
+        load_data(str(bare))
+
+
+def test_folders_may_lie_in_each_other_more_deeply_than_python_calls(photos):
+    photo = sorted((photos / "train" / "hat").iterdir())[0].read_bytes()
+    there = os.open(photos / "train" / "hat", os.O_RDONLY)
+    for _ in range(1200):
+        os.mkdir("d", dir_fd=there)
+        deeper = os.open("d", os.O_RDONLY, dir_fd=there)
+        os.close(there)
+        there = deeper
+    with os.fdopen(os.open("photo.jpg", os.O_WRONLY | os.O_CREAT, dir_fd=there), "wb") as stream:
+        stream.write(photo)
+    os.close(there)
+    assert len(load_data(str(photos)).train) == 36
+    os.system(f"rm -rf {photos}")
+
+
+def test_a_pipe_a_socket_and_a_link_in_streamed_data_are_listed_and_counted(photos, monkeypatch):
+    monkeypatch.setattr("econet.data.load.fits_memory", lambda *_: False)
+    folder = photos / "train" / "hat"
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "away.jpg").symlink_to("/etc/hostname")
+    with pytest.raises(UserError, match=r"2 of 62 files cannot be used: train/hat/away\.jpg \(a link that leaves"):
+        load_data(str(photos))
+    data = load_data(str(photos), skip_bad=True)
+    assert {line.path: line.set_aside for line in data.listing} == {
+        "train/hat/away.jpg": "a link that leaves the folder",
+        "train/hat/pipe.jpg": "not a regular file",
+    }
+
+
 def test_names_of_any_bytes_work_and_are_printed_escaped(photos):
     folder = photos / "train" / "hat"
     names = [b"\xff\xfe.jpg", "mütze-🎩.jpg".encode(), b"two\nlines.jpg"]
@@ -246,3 +295,4 @@ def test_classes_that_other_systems_confuse_are_warned_about(photos):
     for split in ("train", "validation", "test"):
         shutil.copytree(photos / split / "hat", photos / split / "Hat")
     assert "upper and lower case" in load_data(str(photos)).warnings[0]
+    assert "(Hat, hat)" in load_data(str(photos)).warnings[0]

@@ -130,8 +130,18 @@ def test_a_killed_worker_is_told_in_a_line(expected):
     pixels = StreamedPixels(PHOTOS, listed(PHOTOS), STORE, decoders)
     np.testing.assert_array_equal(pixels[3], expected[3])
     os.kill(decoders._processes[0].pid, signal.SIGKILL)
-    with pytest.raises(UserError, match="was ended by signal 9"):
+    with pytest.raises(UserError, match="was ended by signal 9, at one of .*jpg"):
         pixels[:]
+
+
+def test_a_worker_that_never_answers_is_ended_and_its_files_named(expected, monkeypatch):
+    decoders = Decoders(STORE, workers=1)
+    pixels = StreamedPixels(PHOTOS, listed(PHOTOS), STORE, decoders)
+    np.testing.assert_array_equal(pixels[3], expected[3])
+    os.kill(decoders._processes[0].pid, signal.SIGSTOP)
+    monkeypatch.setattr("econet.data.decoders._SILENT_S", 0.2)
+    with pytest.raises(UserError, match=f"signal 9, at one of {PHOTOS}.*jpg"):
+        pixels[3]
 
 
 def test_processes_that_train_together_share_the_cores(monkeypatch):

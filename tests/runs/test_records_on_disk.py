@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from econet.errors import UserError
@@ -72,6 +72,7 @@ def change(path: Path, **fields) -> None:
     path.write_text(json.dumps({**json.loads(path.read_bytes()), **fields}))
 
 
+@settings(deadline=None)
 @given(record=plans | trainings | results)
 def test_every_record_is_read_back_as_it_was_written(record):
     with tempfile.TemporaryDirectory() as folder:

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from econet.data.decode_worker import Faults, slot_bytes, slots_in
+from econet.data.sources.photo_files import printable
 from econet.errors import UserError
 from econet.images.preprocess import Pixels, Preprocess
 
@@ -26,6 +27,8 @@ from econet.images.preprocess import Pixels, Preprocess
 AHEAD_BYTES = 128_000_000
 MOST_SLOTS = 64
 _LEAST_AHEAD = 2
+# The limits of `images.limits` let a piece take half a minute at most; a worker that is still silent then hangs.
+_SILENT_S = 300
 # One thread each, as the processes stand beside each other; and glibc keeps what a picture needed for the next one: by
 # itself it gives the memory back and gets it again page by page, which took a third of the time (4.0 ms for 2.7).
 _WORKER_ENVIRONMENT = {
@@ -47,6 +50,7 @@ class Decoders:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._connections: list[Connection] = []
         self._slots: Pixels | None = None
+        self._under_way: deque[tuple[bytes, ...]] = deque()
         self._sent = 0
         self._received = 0
         self._turn = 0
@@ -55,7 +59,7 @@ class Decoders:
         """Of each piece (up to PIECE files) in turn the pictures, uint8 [n, H, W, C], and the failures by row.
 
         The pictures are valid until the next piece is taken. A second call ends what an unfinished first one began.
-        Raises UserError where a worker was killed.
+        Raises UserError that names the files where a worker was killed or does not answer.
         """
         slots = self._begin()
         turn = self._turn
@@ -98,6 +102,7 @@ class Decoders:
 
     def _send(self, files: Sequence[bytes]) -> None:
         work = (self._sent % self._count_slots, tuple(files))
+        self._under_way.append(work[1])
         try:
             self._connections[self._sent % self._count].send_bytes(msgspec.msgpack.encode(work))
         except OSError as error:
@@ -106,23 +111,28 @@ class Decoders:
 
     def _receive(self, slots: Pixels, length: int) -> tuple[Pixels, Faults]:
         """The oldest piece under way. A worker answers in the order it was asked, so this one's answer comes next."""
+        connection = self._connections[self._received % self._count]
         try:
-            answer = self._connections[self._received % self._count].recv_bytes()
+            if not connection.poll(_SILENT_S):
+                self._processes[self._received % self._count].kill()
+            answer = connection.recv_bytes()
         except (EOFError, OSError) as error:
             raise self._lost(self._received) from error
         slot = slots[self._received % self._count_slots]
         self._received += 1
+        self._under_way.popleft()
         return slot[:length], msgspec.msgpack.decode(answer, type=Faults)
 
     def _lost(self, piece: int) -> Exception:
         code = self._processes[piece % self._count].wait()
+        files = ", ".join(printable(os.fsdecode(file)) for file in self._under_way[piece - self._received])
         if code < 0:
             return UserError(
-                f"a process that decodes pictures was ended by signal {-code}",
-                "where nobody sent it, the system was out of memory",
+                f"a process that decodes pictures was ended by signal {-code}, at one of {files}",
+                "where nobody sent it, the system was out of memory, or a picture took minutes",
                 "more memory, or fewer programs at once; then go on with --resume",
             )
-        return RuntimeError(f"a process that decodes pictures ended with code {code}")
+        return RuntimeError(f"a process that decodes pictures ended with code {code}, at one of {files}")
 
 
 def usual_workers() -> int:

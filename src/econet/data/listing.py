@@ -1,4 +1,7 @@
-"""`data.jsonl`: a line a file of a photo folder, so that "the data changed" can say what."""
+"""`data.jsonl`: a line a file of a photo folder, so that "the data changed" can say what.
+
+Of pictures that stay on disk it has the lines of those set aside alone: there may be millions of others.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,14 +9,14 @@ from pathlib import Path
 import msgspec
 
 from econet.data.dataset import Dataset, FileLine
-from econet.errors import UserError
+from econet.errors import UserError, one_line
 from econet.files import write_whole
 
 _SHOWN = 5
 
 
 def write_listing(path: Path, dataset: Dataset) -> None:
-    """Write the listing of `dataset` whole; nothing for a source that is not a folder of photos."""
+    """Write the listing of `dataset` whole; nothing where there is none."""
     if dataset.listing:
         write_whole(path, b"".join(msgspec.json.encode(line) + b"\n" for line in dataset.listing))
 
@@ -27,16 +30,16 @@ def read_listing(path: Path) -> tuple[FileLine, ...]:
             lines.append(msgspec.json.decode(row, type=FileLine))
     except OSError as error:
         raise UserError(f"cannot read {path}", error.strerror or str(error), "check the folder's name") from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise UserError(
-            f"{path} line {len(lines) + 1} is damaged", str(error), "restore the file from a copy"
+            f"{path} line {len(lines) + 1} is damaged", one_line(error), "restore the file from a copy"
         ) from error
     return tuple(lines)
 
 
 def describe_change(old_listing_path: Path, dataset: Dataset) -> str:
     """In a sentence, what became of the files since the listing was written: added, removed, changed, moved."""
-    if not old_listing_path.exists() or not dataset.listing:
+    if not old_listing_path.exists() or not dataset.listing or dataset.statistics is not None:
         return f"{dataset.source} is not the data it was; no list of its files was kept"
     before = {line.path: line for line in read_listing(old_listing_path)}
     now = {line.path: line for line in dataset.listing}

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,14 @@ from econet.statistics.streams import stream_seed
 SAMPLE = 10_000
 
 
+@dataclass(slots=True)
+class _Aside:
+    """What gathers of files that are not used: warnings for the screen, a line each for `data.jsonl`."""
+
+    warnings: list[str]
+    lines: list[FileLine] = field(default_factory=list[FileLine])
+
+
 def streamed_dataset(
     found: FileSource,
     preprocess: Preprocess,
@@ -40,15 +49,18 @@ def streamed_dataset(
 
     Held-out pictures are all decoded once, and those that cannot be are set aside; of the training pictures SAMPLE,
     drawn by `seed`, are measured, and one that cannot be decoded is later stood in for (`data.stream`).
+    The Dataset's listing has a line for each that is set aside, none for the others.
     Raises UserError where more than one picture in a hundred is bad and `skip_bad` is not set, or a class is left
     without a picture.
     """
     decoders = Decoders(preprocess)
     train, held, test = divided(found.train, found.validation, found.test, validation, seed, found.classes)
-    warnings = list(found.warnings)
-    held = _whole(found, held, "validation", decoders, preprocess, warnings, skip_bad=skip_bad)
-    test = _whole(found, test, "test", decoders, preprocess, warnings, skip_bad=skip_bad)
-    statistics = _measured(found, train, decoders, preprocess, warnings, seed, skip_bad=skip_bad)
+    listed = sum(len(files) for files in (train, held, test)) + len(found.listing)
+    aside = _Aside([*found.warnings, *set_aside_warnings(list(found.listing), listed, skip_bad=skip_bad)])
+    aside.lines += found.listing
+    held = _whole(found, held, "validation", decoders, preprocess, aside, skip_bad=skip_bad)
+    test = _whole(found, test, "test", decoders, preprocess, aside, skip_bad=skip_bad)
+    statistics = _measured(found, train, decoders, preprocess, aside, seed, skip_bad=skip_bad)
     held_out = [
         streamed_images(
             StreamedPixels(found.root, files, preprocess, decoders),
@@ -68,7 +80,8 @@ def streamed_dataset(
         fingerprint=files_fingerprint(found, preprocess, (train, held, test)),
         split_seed=seed,
         validation_fraction=validation,
-        warnings=tuple(warnings),
+        listing=tuple(aside.lines),
+        warnings=tuple(aside.warnings),
         statistics=statistics,
     )
 
@@ -93,7 +106,7 @@ def _whole(
     split: str,
     decoders: Decoders,
     preprocess: Preprocess,
-    warnings: list[str],
+    aside: _Aside,
     *,
     skip_bad: bool,
 ) -> PictureFiles:
@@ -105,7 +118,8 @@ def _whole(
         _line(found.root, files.names[row], found.classes[files.labels[row]], split, fault)
         for row, fault in sorted(faults.items())
     ]
-    warnings += set_aside_warnings(bad, len(files), skip_bad=skip_bad)
+    aside.warnings += set_aside_warnings(bad, len(files), skip_bad=skip_bad)
+    aside.lines += bad
     kept = files.take(np.setdiff1d(np.arange(len(files)), np.array(list(faults))))
     left = set(kept.labels.tolist())
     emptied = [name for label, name in enumerate(found.classes) if label not in left]
@@ -123,12 +137,12 @@ def _measured(
     train: PictureFiles,
     decoders: Decoders,
     preprocess: Preprocess,
-    warnings: list[str],
+    aside: _Aside,
     seed: int,
     *,
     skip_bad: bool,
 ) -> PixelStatistics:
-    """The statistics of the sample; a warning for those of it that cannot be decoded."""
+    """The statistics of the sample; those of it that cannot be decoded go to `aside`."""
     chosen = np.sort(shuffled(len(train), stream_seed(seed, "statistics"))[:SAMPLE])
     pixels = StreamedPixels(found.root, train, preprocess, decoders, stand_ins=True)
     bad: list[FileLine] = []
@@ -139,7 +153,8 @@ def _measured(
     pixels.told = told
     parts = [chosen[start : start + PART] for start in range(0, len(chosen), PART)]
     statistics = pixel_statistics(pixels.batches(parts), preprocess)
-    warnings += set_aside_warnings(bad, len(chosen), skip_bad=skip_bad)
+    aside.warnings += set_aside_warnings(bad, len(chosen), skip_bad=skip_bad)
+    aside.lines += bad
     return statistics
 
 

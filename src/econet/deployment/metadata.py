@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import onnx
 
-from econet.errors import UserError
-from econet.images.preprocess import Preprocess
+from econet.errors import UserError, one_line
+from econet.images.preprocess import Preprocess, fault_of
 from econet.runs.artifact_records import Precision
 from econet.runs.record import SCHEMA, Record
 
@@ -50,8 +50,13 @@ def _decoded(text: str, path: Path) -> Metadata:
                 f"its metadata has schema {found['schema']}; this version reads up to {SCHEMA}",
                 "install a newer EcoNet",
             )
-        return msgspec.convert(found, Metadata)
-    except (msgspec.MsgspecError, UnicodeError) as error:
-        raise UserError(
-            f"the metadata of {path} cannot be read", str(error), "export the file again with `econet export`"
-        ) from error
+        metadata = msgspec.convert(found, Metadata)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise _unreadable(path, one_line(error)) from error
+    if (fault := fault_of(metadata.preprocess)) is not None:
+        raise _unreadable(path, fault)
+    return metadata
+
+
+def _unreadable(path: Path, why: str) -> UserError:
+    return UserError(f"the metadata of {path} cannot be read", why, "export the file again with `econet export`")

@@ -12,7 +12,7 @@ import msgspec
 
 from econet.deployment.metadata import Metadata
 from econet.errors import UserError
-from econet.images.preprocess import Preprocess
+from econet.images.preprocess import Preprocess, fault_of
 from econet.runs.artifact_records import Precision
 from econet.runs.record import SCHEMA, Record, read_record, write_record
 
@@ -102,6 +102,8 @@ def read_sidecar(artifact: Path, content: bytes, suggestion: Sidecar) -> Sidecar
             f"write one, with the right classes and preprocess: {_compact(suggestion)}",
         )
     found = read_record(path, Sidecar)
+    if (fault := fault_of(found.preprocess)) is not None:
+        raise UserError(f"{path} is not a sidecar EcoNet can use", fault, "correct its preprocess")
     for end in (found.input, found.output):
         _check_grid(end, path)
     if found.sha256 is not None and found.sha256 != hashlib.sha256(content).hexdigest():

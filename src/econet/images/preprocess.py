@@ -1,5 +1,6 @@
 """The Preprocess record: how a picture becomes the network's input. One definition, three users."""
 
+import math
 from typing import Literal
 
 import msgspec
@@ -25,6 +26,22 @@ class Preprocess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     crop: Literal["none", "centre"] = "none"
     offset: int
     scale: float
+
+
+# A side beyond this is asked for by a hostile file alone: a strip of a picture would be scaled up to gigabytes.
+MOST_PIXELS_A_SIDE = 1024
+
+
+def fault_of(preprocess: Preprocess) -> str | None:
+    """What keeps a record that came with a file from being carried out; None where nothing does."""
+    (height, width), (tall, wide) = preprocess.image_size, preprocess.resize_size
+    if not all(1 <= side <= MOST_PIXELS_A_SIDE for side in (height, width, tall, wide)):
+        return f"image_size {height}x{width} and resize_size {tall}x{wide} must lie in 1 to {MOST_PIXELS_A_SIDE}"
+    if height > tall or width > wide or (preprocess.crop == "none" and (height, width) != (tall, wide)):
+        return f"{height}x{width} cannot be cut out of {tall}x{wide} by the crop {preprocess.crop!r}"
+    if not math.isfinite(preprocess.scale) or abs(preprocess.offset) > 2**31:
+        return f"its offset {preprocess.offset} and scale {preprocess.scale} are no numbers to compute with"
+    return None
 
 
 def resized(image: Pixels, preprocess: Preprocess) -> Pixels:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from econet.deployment.artifact_file import check_runs
-from econet.errors import UserError
+from econet.errors import UserError, one_line
 from econet.measurement import latency
 from econet.runs.artifact_records import Benchmark
 from econet.runs.beside import beside, runtimes_of
@@ -66,7 +66,12 @@ def parameters_trained(run: Run) -> int | None:
     if not run.weights_path.exists():
         return None
     statistics = ("running_mean", "running_var", "num_batches_tracked")
-    with safe_open(run.weights_path, framework="numpy") as stream:
-        # A safetensors file is no dict: it has keys() but is not iterable.
-        names = [name for name in stream.keys() if not name.endswith(statistics)]  # noqa: SIM118
-        return sum(prod(stream.get_slice(name).get_shape()) for name in names)
+    try:
+        with safe_open(run.weights_path, framework="numpy") as stream:
+            # A safetensors file is no dict: it has keys() but is not iterable.
+            names = [name for name in stream.keys() if not name.endswith(statistics)]  # noqa: SIM118
+            return sum(prod(stream.get_slice(name).get_shape()) for name in names)
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"the weights in {run.weights_path} cannot be counted", one_line(error), "train again, or name another run"
+        ) from error

@@ -28,9 +28,9 @@ def network_of(run: Run, module: nn.Module | None = None) -> nn.Module:
 
 def quantized_network(run: Run) -> FakeQuantNetwork:
     """The finished network of a quantized run, in evaluation mode, from its record and its weights alone."""
-    run.finished  # noqa: B018 - raises where training did not come to its end
+    finished = run.finished
     network = untrained_quantized(run.config.architecture)
-    load_into(network, run.weights_path)
+    load_into(network, run.weights_path, finished.weights_sha256)
     return network.eval()
 
 

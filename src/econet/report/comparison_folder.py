@@ -1,8 +1,9 @@
 """A comparison's folder as the page reads it: the record, and where the files of each side lie."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from econet.errors import UserError
 from econet.measurement.accuracy import Predictions, read_predictions
@@ -62,13 +63,15 @@ class ComparisonFolder:
         return read_record(path, Ledger) if path.is_file() else None
 
     def set_aside(self) -> list[SetAside]:
-        """Files that `data.jsonl` names as set aside, from the first folder that has that list."""
+        """Files that were not used: those in `data.jsonl`, and those that could not be decoded while training."""
         runs = [run.folder for side in self.comparison.sides if (run := self.run(side)) is not None]
-        for folder in (self.path, *runs):
-            listing = folder / "data.jsonl"
-            if listing.is_file():
-                return _set_aside(listing)
-        return []
+        folders = list(dict.fromkeys([self.path, *runs]))
+        listings = [folder / "data.jsonl" for folder in folders if (folder / "data.jsonl").is_file()]
+        found = [each for listing in listings[:1] for each in _set_aside(listing, "path", "set_aside")]
+        for folder in folders:
+            if (folder / "set_aside.jsonl").is_file():
+                found += _set_aside(folder / "set_aside.jsonl", "file", "reason")
+        return list({each.path: each for each in reversed(found)}.values())[::-1]
 
     def records(self) -> list[str]:
         """Relative names of the records beside the page, for its links."""
@@ -96,15 +99,16 @@ def open_comparison(folder: Path) -> ComparisonFolder:
     return ComparisonFolder(folder, read_record(path, Comparison))
 
 
-def _set_aside(listing: Path) -> list[SetAside]:
+def _set_aside(listing: Path, path: str, reason: str) -> list[SetAside]:
+    """The lines of `listing` that have a reason, by the names of their two fields."""
     found: list[SetAside] = []
-    for line in listing.read_text(encoding="utf-8").splitlines():
+    for line in listing.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            entry = json.loads(line)
-        except ValueError as error:
+            entry = msgspec.json.decode(line, type=dict[str, object])
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise UserError(
                 f"{listing} is damaged", str(error), "restore the file, or run the comparison again"
             ) from error
-        if entry.get("set_aside"):
-            found.append(SetAside(str(entry.get("path", "")), str(entry["set_aside"])))
+        if entry.get(reason):
+            found.append(SetAside(str(entry.get(path, "")), str(entry[reason])))
     return found

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from econet.errors import UserError
+from econet.errors import UserError, one_line
 from econet.files import append_line, write_whole
 from econet.runs.choices import Format
 from econet.runs.handcrafted_records import HandcraftedConfig, is_handcrafted
@@ -198,11 +198,11 @@ def read_history(path: Path) -> list[Epoch]:
             continue
         try:
             epochs.append(msgspec.json.decode(line, type=Epoch))
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             if number == len(lines):
                 break
             raise UserError(
-                f"{path} line {number} is not an epoch", str(error), "restore the file from a copy"
+                f"{path} line {number} is not an epoch", one_line(error), "restore the file from a copy"
             ) from error
     return epochs
 

@@ -105,5 +105,5 @@ def is_handcrafted(config_path: Path) -> bool:
     """Whether the `config.json` there records hand-crafted features; False where it cannot be read."""
     try:
         return "handcrafted" in msgspec.json.decode(config_path.read_bytes(), type=_Kind).architecture
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeError, RecursionError):
         return False

@@ -5,10 +5,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from econet.errors import UserError
-from econet.files import write_whole
+from econet.errors import UserError, one_line
+from econet.files import read_regular, write_whole
 
 SCHEMA = 1
+# The record of a comparison of a thousand classes takes some ten megabytes.
+MOST_BYTES = 200_000_000
+# Wrong JSON, text that is no UTF-8, lists in lists without end.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,15 +35,15 @@ def write_record(path: Path, record: Record) -> None:
 def read_record(path: Path, kind: type[T]) -> T:
     """Read and check a record. Raises UserError naming file, field and value where it is wrong."""
     try:
-        content = path.read_bytes()
+        content = read_regular(path, MOST_BYTES)
     except OSError as error:
         raise UserError(f"cannot read {path}", error.strerror or str(error), "check the folder's name") from error
     _refuse_newer(path, content)
     try:
         return msgspec.json.decode(content, type=kind)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise UserError(
-            f"{path} is not what EcoNet wrote", str(error), "restore the file, or make it again with --out NEW"
+            f"{path} is not what EcoNet wrote", one_line(error), "restore the file, or make it again with --out NEW"
         ) from error
 
 
@@ -58,9 +62,9 @@ def begun_record(path: Path, kind: type[T], what: str, *, resume: bool) -> T | N
 def _refuse_newer(path: Path, content: bytes) -> None:
     try:
         found = msgspec.json.decode(content, type=dict[str, Any]).get("schema")
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise UserError(
-            f"{path} is damaged", str(error), "restore the file, or make it again with --out NEW"
+            f"{path} is damaged", one_line(error), "restore the file, or make it again with --out NEW"
         ) from error
     if isinstance(found, int) and found > SCHEMA:
         raise UserError(

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import msgspec
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from econet.errors import UserError
+from econet.errors import UserError, one_line
 from econet.files import link_over, write_whole
 from econet.runs.folder import Run
 from econet.training.averaging import Average
@@ -59,7 +60,7 @@ def write_checkpoint(run: Run, tensors: Tensors, counters: Counters, *, begins_e
     """
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     words = json.dumps(asdict(counters))
-    content = save(plain, metadata={"counters": words, "digest": _digest(plain, words)})
+    content = save(plain, metadata={"counters": words, "digest": _digest(plain, words, with_shapes=True)})
     write_whole(run.checkpoint_path, content, keep_previous=run.previous_checkpoint_path)
     if begins_epoch:
         link_over(run.checkpoint_path, run.epoch_checkpoint_path)
@@ -124,12 +125,16 @@ def _verified(path: Path) -> tuple[Tensors, Counters]:
         with safe_open(path, framework="pt") as stream:
             metadata = stream.metadata() or {}
         tensors = load_file(path)
-        words = metadata["counters"]
-        if _digest(tensors, words) != metadata["digest"]:
+        words, digest = metadata["counters"], metadata["digest"]
+        # Before shapes and types were part of the digest, files were written that may still be gone on with.
+        if digest not in (_digest(tensors, words, with_shapes=True), _digest(tensors, words, with_shapes=False)):
             raise DamagedCheckpoint("its digest does not match its bytes")
-        return tensors, Counters(**json.loads(words))
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
-        raise DamagedCheckpoint(str(error)) from error
+        return tensors, msgspec.convert(json.loads(words), Counters)
+    except (DamagedCheckpoint, MemoryError):
+        raise
+    # Besides its own error the library raises KeyError, ValueError, AssertionError and torch's RuntimeError.
+    except Exception as error:
+        raise DamagedCheckpoint(one_line(error)) from error
 
 
 def _restore(
@@ -151,15 +156,24 @@ def _restore(
             "put the folder's own checkpoint back, or start again with --out NEW",
         )
     network.load_state_dict(part("network."))
-    average.network.load_state_dict(part("average."))
-    optimizers.load(part("optimizer."))
-    if hint is not None:
-        hint.load(part("hint."))
+    try:
+        average.network.load_state_dict(part("average."))
+        optimizers.load(part("optimizer."))
+        if hint is not None:
+            hint.load(part("hint."))
+    except (KeyError, IndexError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"{path} belongs to another training",
+            f"its optimizer's state does not fit the one in config.json: {one_line(error)}",
+            "put the folder's own checkpoint back, or start again with --out NEW",
+        ) from error
 
 
-def _digest(tensors: Tensors, words: str) -> str:
+def _digest(tensors: Tensors, words: str, *, with_shapes: bool) -> str:
     digest = hashlib.sha256(words.encode())
     for name in sorted(tensors):
         digest.update(name.encode())
+        if with_shapes:
+            digest.update(f" {tensors[name].dtype} {list(tensors[name].shape)}".encode())
         digest.update(tensors[name].flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

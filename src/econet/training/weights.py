@@ -1,18 +1,22 @@
 """Trained weights: a run's network read back, a new network started from it, and a teacher made to fit."""
 
+import hashlib
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from econet.errors import UserError
+from econet.errors import UserError, one_line
+from econet.files import read_regular
 from econet.images.preprocess import Preprocess
 from econet.models import catalog
 from econet.models.layers_2012 import MeanImageLayer
 from econet.runs.folder import Run
 from econet.runs.records import DataConfig
+
+# The published AlexNet's weights take 250 MB.
+MOST_BYTES = 4_000_000_000
 
 
 def trained_network(run: Run, module: nn.Module | None = None) -> nn.Module:
@@ -22,11 +26,11 @@ def trained_network(run: Run, module: nn.Module | None = None) -> nn.Module:
 
     Raises UserError where the run is not finished or quantized, or its weights do not fit its architecture.
     """
-    run.finished  # noqa: B018 - raises where training did not come to its end
+    finished = run.finished
     _refuse_quantized(run)
     architecture = run.config.architecture
     network = catalog.network(architecture) if module is None else catalog.handed_over(module, architecture)
-    load_into(network, run.weights_path)
+    load_into(network, run.weights_path, finished.weights_sha256)
     return network.eval()
 
 
@@ -39,19 +43,41 @@ def _refuse_quantized(run: Run) -> None:
         )
 
 
-def load_into(network: nn.Module, path: Path) -> None:
-    """Put the weights of a safetensors file into `network`, every key checked.
+def load_into(network: nn.Module, path: Path, sha256: str | None = None) -> None:
+    """Put the weights of a safetensors file into `network`, every key, shape and type checked.
 
-    Raises UserError where the file cannot be read or belongs to another network.
+    Raises UserError where the file cannot be read, belongs to another network, or has not the digest `sha256`.
     """
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise _unusable(path, str(error).splitlines()[0]) from error
+    content = _content(path)
+    tensors = _parsed(path, content)
     misfit = first_misfit(network, tensors)
     if misfit is not None:
         raise _unusable(path, f"they are another network's: {misfit}")
+    if sha256 is not None:
+        _check_digest(path, content, sha256)
     network.load_state_dict(tensors)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_regular(path, MOST_BYTES)
+    except OSError as error:
+        raise _unusable(path, error.strerror or str(error)) from error
+
+
+def _parsed(path: Path, content: bytes) -> dict[str, Tensor]:
+    try:
+        return load(content)
+    except MemoryError:
+        raise
+    # Besides its own error the library raises KeyError, ValueError, AssertionError and torch's RuntimeError.
+    except Exception as error:
+        raise _unusable(path, one_line(error)) from error
+
+
+def _check_digest(path: Path, content: bytes, sha256: str) -> None:
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise _unusable(path, "they are not those that the run ended with: finished.json has another SHA-256")
 
 
 def first_misfit(network: nn.Module, tensors: dict[str, Tensor]) -> str | None:
@@ -62,8 +88,10 @@ def first_misfit(network: nn.Module, tensors: dict[str, Tensor]) -> str | None:
             return f"`{name}` is missing"
         if not is_lazy(value) and tensors[name].shape != value.shape:
             return f"`{name}` is of shape {list(tensors[name].shape)}, not {list(value.shape)}"
+        if tensors[name].dtype != value.dtype:
+            return f"`{name}` holds {tensors[name].dtype}, not {value.dtype}"
     strange = sorted(tensors.keys() - own.keys())
-    return f"`{strange[0]}` has no place in it" if strange else None
+    return f"`{one_line(strange[0])}` has no place in it" if strange else None
 
 
 def _unusable(path: Path, why: str) -> UserError:
@@ -77,9 +105,10 @@ def start_from(network: nn.Module, run: Run, classes: tuple[str, ...]) -> list[s
     the scale of pixels it is that of the data which are trained on now, not a weight that was learned before.
     Raises UserError where anything else differs.
     """
-    run.finished  # noqa: B018 - raises where training did not come to its end
+    finished = run.finished
     _refuse_quantized(run)
-    source, target = load_file(run.weights_path), network.state_dict()
+    content = _content(run.weights_path)
+    source, target = _parsed(run.weights_path, content), network.state_dict()
     own = _mean_images(network)
     if run.config.data.classes != classes:
         own |= _last_layer(target)
@@ -91,6 +120,7 @@ def start_from(network: nn.Module, run: Run, classes: tuple[str, ...]) -> list[s
             f"`{stray[0]}` differs; only the last layer may, where the classes do",
             f"the model, width and switches of that run: --model {run.config.model}",
         )
+    _check_digest(run.weights_path, content, finished.weights_sha256)
     network.load_state_dict({**target, **{name: source[name] for name in taken}})
     return [name for name in target if name in own]
 
@@ -105,7 +135,7 @@ def _last_layer(state: dict[str, Tensor]) -> set[str]:
 
 
 def _fits(value: Tensor, given: Tensor | None) -> bool:
-    return given is not None and (is_lazy(value) or given.shape == value.shape)
+    return given is not None and given.dtype == value.dtype and (is_lazy(value) or given.shape == value.shape)
 
 
 class Renormalised(nn.Module):

@@ -13,7 +13,15 @@ import numpy as np
 
 from econet.data.dataset import FileLine, Images
 from econet.data.sources.listed import FileSource, PictureFiles
-from econet.data.sources.photo_files import Found, files_below, loose_files, printable, subfolders
+from econet.data.sources.photo_files import (
+    Found,
+    files_below,
+    is_portable,
+    loose_files,
+    one_elsewhere,
+    printable,
+    subfolders,
+)
 from econet.data.sources.source import Source
 from econet.errors import UserError
 from econet.images.decode import DecodeError, decode_bytes, read_picture
@@ -91,27 +99,34 @@ def files_alone(listed: ListedFolder) -> FileSource:
 
     Raises UserError where a class is empty in a split.
     """
-    warnings = _oddities(listed)
-    parts = {split: _named_files(listed, split, warnings) for split in listed.files}
+    bad: list[FileLine] = []
+    parts = {split: _named_files(listed, split, bad) for split in listed.files}
     train = parts[UNSPLIT if UNSPLIT in parts else "train"]
-    return FileSource(listed.root, listed.classes, train, parts.get("validation"), parts.get("test"), tuple(warnings))
+    warnings, listing = tuple(_oddities(listed)), tuple(bad)
+    return FileSource(listed.root, listed.classes, train, parts.get("validation"), parts.get("test"), warnings, listing)
 
 
-def _named_files(listed: ListedFolder, split: str, warnings: list[str]) -> PictureFiles:
+def _named_files(listed: ListedFolder, split: str, bad: list[FileLine]) -> PictureFiles:
+    """The files of a split that may be opened; a line for each of the others is added to `bad`."""
     names: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(listed.classes):
-        before = len(names)
-        for found in listed.files[split][name]:
+        before, files = len(names), listed.files[split][name]
+        for found in files:
             below = found.path.relative_to(listed.root)
             if found.fault is None:
                 names.append(os.fspath(below))
             else:
-                warnings.append(f"{printable(below)} was set aside: {found.fault}")
+                bad.append(unopened(printable(below), name, split, found.fault))
         if len(names) == before:
-            raise _emptied(name, split, [])
+            raise _emptied(name, split, bad[len(bad) - len(files) :] if files else [])
         labels += [label] * (len(names) - before)
     return PictureFiles(tuple(names), np.array(labels, np.int64))
+
+
+def unopened(path: str, label: str, split: str, fault: str) -> FileLine:
+    """The line of a file that must not be opened, so that neither size nor digest is known."""
+    return FileLine(path=path, bytes=0, sha256="", label=label, split=split, set_aside=fault)
 
 
 def _split_folders(root: Path) -> dict[str, Path]:
@@ -124,7 +139,7 @@ def _split_folders(root: Path) -> dict[str, Path]:
         if split in found:
             raise UserError(
                 f"{printable(root)} has both {found[split].name}/ and {place.name}/",
-                "both mean the validation split",
+                f"both mean the {split} split",
                 "keep one of them",
             )
         found[split] = place
@@ -138,7 +153,18 @@ def _split_folders(root: Path) -> dict[str, Path]:
 
 
 def _class_folders(place: Path) -> dict[str, Path]:
-    return {printable(folder.name): folder for folder in subfolders(place)}
+    """The class folders by the name of the class: that of the folder, as it can be printed."""
+    found: dict[str, Path] = {}
+    for folder in subfolders(place):
+        name = printable(folder.name)
+        if name in found:
+            raise UserError(
+                f"{printable(place)} has two folders that are both printed as {name}",
+                "one of them has control characters, or bytes that are not UTF-8, in its name",
+                "rename one of them",
+            )
+        found[name] = folder
+    return found
 
 
 def _matched_classes(groups: dict[str, dict[str, Path]], root: Path) -> tuple[str, ...]:
@@ -246,7 +272,27 @@ def _oddities(listed: ListedFolder) -> list[str]:
     if outside:
         names = ", ".join(printable(path.relative_to(root)) for path in outside[:_SHOWN])
         warnings.append(f"{len(outside)} entries outside the class folders are not used: {names}")
-    folded = {name.casefold() for name in listed.classes}
-    if len(folded) < len(listed.classes):
-        warnings.append("some class names differ only in upper and lower case: other systems take them for one")
+    return warnings + _odd_names(listed)
+
+
+def _odd_names(listed: ListedFolder) -> list[str]:
+    """Warnings about names that other systems confuse or cannot hold; here they are taken as they are."""
+    warnings: list[str] = []
+    if alike := one_elsewhere(listed.classes):
+        warnings.append(
+            "some class names differ only in upper and lower case, or in how their letters are composed: "
+            f"other systems take them for one ({', '.join(alike[0])})"
+        )
+    paths = [found.path for group in listed.files.values() for files in group.values() for found in files]
+    below = [printable(path.relative_to(listed.root).as_posix()) for path in paths]
+    alike = [group for group in one_elsewhere(below) if len({one.rpartition("/")[0] for one in group}) == 1]
+    if alike:
+        count = sum(len(group) for group in alike)
+        warnings.append(
+            f"{count} files have names that other systems take for those of others: {', '.join(alike[0][:_SHOWN])}"
+        )
+    odd = [shown for path, shown in zip(paths, below, strict=True) if not is_portable(path.name)]
+    odd += [name for name in listed.classes if not is_portable(name)]
+    if odd:
+        warnings.append(f"{len(odd)} names cannot be used on every system: {', '.join(odd[:_SHOWN])}")
     return warnings

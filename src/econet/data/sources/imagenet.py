@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from econet.data.dataset import FileLine
+from econet.data.sources.folder import unopened
 from econet.data.sources.listed import FileSource, PictureFiles
 from econet.data.sources.photo_files import Found, files_below, loose_files, printable, subfolders
 from econet.data.sources.places import search_folders
@@ -66,8 +68,8 @@ def imagenet(folder: Path) -> FileSource:
     """
     root = folder.resolve()
     classes = tuple(place.name for place in subfolders(root / "train"))
-    warnings: list[str] = []
-    train = _class_folders(root, "train", classes, warnings)
+    bad: list[FileLine] = []
+    train = _class_folders(root, "train", classes, bad)
     if not (root / "val").is_dir():
         raise UserError(
             f"{printable(root)} has no val/",
@@ -75,20 +77,22 @@ def imagenet(folder: Path) -> FileSource:
             "put them into val/, sorted by class or with their ground truth (docs/imagenet.md)",
         )
     sorted_out = subfolders(root / "val")
-    test = _class_folders(root, "val", classes, warnings) if sorted_out else _numbered(root, classes, warnings)
+    test = _class_folders(root, "val", classes, bad) if sorted_out else _numbered(root, classes, bad)
+    warnings: list[str] = []
     if outside := loose_files(root / "train"):
-        warnings.append(f"{len(outside)} files in train/ itself are not used: {_named(path.name for path in outside)}")
-    return FileSource(root, classes, train, None, test, tuple(warnings))
+        names = _named(printable(path.name) for path in outside)
+        warnings.append(f"{len(outside)} files in train/ itself are not used: {names}")
+    return FileSource(root, classes, train, None, test, tuple(warnings), tuple(bad))
 
 
-def _class_folders(root: Path, split: str, classes: tuple[str, ...], warnings: list[str]) -> PictureFiles:
+def _class_folders(root: Path, split: str, classes: tuple[str, ...], bad: list[FileLine]) -> PictureFiles:
     """The files of `split`, a folder of pictures for every class."""
     folders = {place.name: place for place in subfolders(root / split)}
     _same_classes(root, split, classes, folders)
     names: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        usable = _usable(root, files_below(folders[name], root), warnings)
+        usable = _usable(root, files_below(folders[name], root), name, split, bad)
         if not usable:
             raise UserError(
                 f"class {name} has no picture in {split}",
@@ -100,12 +104,12 @@ def _class_folders(root: Path, split: str, classes: tuple[str, ...], warnings: l
     return PictureFiles(tuple(names), np.array(labels, np.int64))
 
 
-def _numbered(root: Path, classes: tuple[str, ...], warnings: list[str]) -> PictureFiles:
+def _numbered(root: Path, classes: tuple[str, ...], bad: list[FileLine]) -> PictureFiles:
     """The files of a flat val/, labelled by the devkit's ground truth."""
     truth = _ground_truth(root)
     found = {
         int(numbered[1]): name
-        for name in _usable(root, files_below(root / "val", root), warnings)
+        for name in _usable(root, files_below(root / "val", root), "", "val", bad)
         if (numbered := _NUMBERED.search(name))
     }
     if len(found) != len(truth) or set(found) != set(range(1, len(truth) + 1)):
@@ -193,15 +197,15 @@ def _same_classes(root: Path, split: str, classes: tuple[str, ...], found: Itera
             )
 
 
-def _usable(root: Path, files: Iterable[Found], warnings: list[str]) -> list[str]:
-    """The names below `root` of the files that may be opened; the others become a warning."""
+def _usable(root: Path, files: Iterable[Found], label: str, split: str, bad: list[FileLine]) -> list[str]:
+    """The names below `root` of the files that may be opened; a line for each of the others is added to `bad`."""
     names: list[str] = []
     for found in files:
         name = os.fspath(found.path)[len(os.fspath(root)) + 1 :]
         if found.fault is None:
             names.append(name)
         else:
-            warnings.append(f"{printable(name)} was set aside: {found.fault}")
+            bad.append(unopened(printable(name), label, "test" if split == "val" else split, found.fault))
     return names
 
 

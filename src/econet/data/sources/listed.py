@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from econet.data.dataset import FileLine
 from econet.data.split import Indices
 
 
@@ -26,7 +27,10 @@ class PictureFiles:
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """Files by split below `root`; `validation` and `test` are None where the source brings none of its own."""
+    """Files by split below `root`; `validation` and `test` are None where the source brings none of its own.
+
+    `listing` has a line for every file that must not be opened: a pipe, a link that leaves the folder.
+    """
 
     root: Path
     classes: tuple[str, ...]
@@ -34,3 +38,4 @@ class FileSource:
     validation: PictureFiles | None
     test: PictureFiles | None
     warnings: tuple[str, ...] = ()
+    listing: tuple[FileLine, ...] = ()

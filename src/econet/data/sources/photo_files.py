@@ -1,14 +1,22 @@
-"""Finding the files of a photo folder without trusting it: nothing is opened, no link leads out, nothing is written."""
+"""Finding the files of a photo folder without trusting it: nothing is opened, no link leads out, nothing is written.
+
+`docs/images.md` lists what becomes of links, pipes, hidden files and unusual names.
+"""
 
 import os
 import stat
-from collections.abc import Iterator
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from econet.errors import UserError
 
 _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+# What Windows does not take in a name, and the devices that it finds behind these words, with any ending.
+_FORBIDDEN = frozenset('<>:"/\\|?*')
+_DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +45,36 @@ def loose_files(folder: Path) -> list[Path]:
 
 def files_below(folder: Path, root: Path) -> Iterator[Found]:
     """Every visible file at any depth of `folder`, by name; `root` is the resolved folder no link may leave."""
-    for entry in _entries(folder):
-        path = Path(entry.path)
-        if _is_folder(entry):
-            yield from files_below(path, root)
+    # Not by recursion: folders may lie in each other more deeply than Python calls.
+    open_folders = [iter(_entries(folder))]
+    while open_folders:
+        entry = next(open_folders[-1], None)
+        if entry is None:
+            open_folders.pop()
+        elif _is_folder(entry):
+            open_folders.append(iter(_entries(Path(entry.path))))
         else:
+            path = Path(entry.path)
             yield Found(path, _fault(entry, path, root))
+
+
+def folded(name: str) -> str:
+    """What a name is on systems that tell neither upper from lower case nor composed letters from decomposed ones."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def one_elsewhere(names: Iterable[str]) -> list[list[str]]:
+    """The groups of two or more of `names` that such systems take for one."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        groups[folded(name)].append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def is_portable(name: str) -> bool:
+    """Whether Windows can hold a file or folder of that name, and any terminal shows it as it is."""
+    plain = name.isprintable() and not _FORBIDDEN & set(name) and not name.endswith((".", " "))
+    return plain and name.partition(".")[0].strip().casefold() not in _DEVICES
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -15,7 +15,7 @@ from econet.deployment.graph_writer import INPUT, OUTPUT
 from econet.deployment.metadata import Metadata, read_metadata
 from econet.deployment.model_file import read_model_bytes
 from econet.deployment.session import open_session, run_session
-from econet.errors import UserError
+from econet.errors import UserError, one_line
 from econet.images.preprocess import Pixels
 
 
@@ -50,14 +50,16 @@ class OnnxFile:
 
     def engine(self, *, threads: int = 1, batch: int | None = None) -> Engine:
         """Open it in ONNX Runtime. Raises UserError where that cannot run it or its ends are not as promised."""
+        check_ends(self.model, self.metadata, self.path)
+        record = self.metadata.preprocess
         try:
             engine = OnnxEngine(self.content, threads=threads, batch=batch)
+            # Some faults of a file show only when it runs: one answer to a black picture.
+            answer = engine.logits(np.zeros((batch or 1, *record.image_size, record.channels), np.uint8))
         except Exception as error:  # the runtime has no common class for what it finds wrong with a file
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise UserError(
-                f"ONNX Runtime cannot run {self.path}", reason, "export it again with `econet export`"
-            ) from error
-        _check_ends(self.model, self.metadata, self.path)
+            raise _cannot_run(self.path, one_line(error)) from error
+        if answer.shape != (batch or 1, len(self.metadata.classes)) or answer.dtype != np.float32:
+            raise _cannot_run(self.path, f"it gives an answer of shape {list(answer.shape)} and type {answer.dtype}")
         return engine
 
     def layers(self) -> list[graph.LayerSummary]:
@@ -73,8 +75,12 @@ class OnnxFile:
         return graph.parameters(self.model)
 
 
-def _check_ends(model: onnx.ModelProto, metadata: Metadata, path: Path) -> None:
-    """Input and output must be those that the metadata promise."""
+def _cannot_run(path: Path, why: str) -> UserError:
+    return UserError(f"ONNX Runtime cannot run {path}", why, "export it again with `econet export`")
+
+
+def check_ends(model: onnx.ModelProto, metadata: Metadata, path: Path) -> None:
+    """Input and output must be those that the metadata promise. Raises UserError."""
     record = metadata.preprocess
     ends = (*model.graph.input, *model.graph.output)
     found = [(each.name, [size.dim_value for size in each.type.tensor_type.shape.dim[1:]]) for each in ends]

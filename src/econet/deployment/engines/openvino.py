@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from econet.deployment.engines.onnx_runtime import OnnxFile
+from econet.deployment.engines.onnx_runtime import OnnxFile, check_ends
 from econet.deployment.graph import LayerSummary
 from econet.deployment.graph_writer import INPUT, OUTPUT
 from econet.deployment.metadata import Metadata
 from econet.deployment.model_file import read_content
 from econet.deployment.sidecar import InputTensor, OutputTensor, Sidecar, read_sidecar
-from econet.errors import UserError
+from econet.errors import UserError, one_line
 from econet.images.preprocess import Pixels, Preprocess
 
 
@@ -85,6 +85,7 @@ class OnnxInOpenVino(OnnxFile):
 
     def engine(self, *, threads: int = 1, batch: int | None = None) -> OpenVinoEngine:
         """Open it in OpenVINO. Raises UserError where that is not installed or cannot run the file."""
+        check_ends(self.model, self.metadata, self.path)
         return opened(self.path, self.content, b"", threads=threads, batch=batch)
 
 
@@ -93,8 +94,9 @@ def opened(path: Path, model: bytes, weights: bytes, *, threads: int, batch: int
     try:
         return OpenVinoEngine(model, weights, threads=threads, batch=batch)
     except RuntimeError as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"OpenVINO cannot run {path}", reason, "export it again with `econet export`") from error
+        raise UserError(
+            f"OpenVINO cannot run {path}", one_line(error), "export it again with `econet export`"
+        ) from error
 
 
 def _runtime() -> Any:

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from econet.errors import UserError
+from econet.errors import UserError, one_line
 from econet.files import write_whole
 from econet.images.preprocess import Pixels
 from econet.models.handcrafted.dense_sift import LENGTH, descriptors, places
@@ -77,13 +76,18 @@ def read_model(path: Path, record: Handcrafted) -> HandcraftedModel:
     """Read a fitted model back. Raises UserError where the file is damaged or does not fit the record."""
     try:
         arrays = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise _unusable(path, str(error).splitlines()[0]) from error
+    except MemoryError:
+        raise
+    # Besides its own error the library raises OSError, KeyError, ValueError and AssertionError.
+    except Exception as error:
+        raise _unusable(path, one_line(error)) from error
     expected = shapes_of(record)
     for name in sorted(expected.keys() | arrays.keys()):
         shape = arrays[name].shape if name in arrays else None
         if shape != expected.get(name):
-            raise _unusable(path, f"`{name}` has shape {shape}, its config.json says {expected.get(name)}")
+            raise _unusable(path, f"`{one_line(name)}` has shape {shape}, its config.json says {expected.get(name)}")
+        if arrays[name].dtype != np.float32:
+            raise _unusable(path, f"`{name}` holds {arrays[name].dtype}, not float32")
     parts = {name.removeprefix(_CODEBOOK): array for name, array in arrays.items() if name.startswith(_CODEBOOK)}
     return HandcraftedModel(record, arrays["weights"], arrays["bias"], Codebook(**parts) if parts else None)
 

@@ -1,0 +1,1 @@
+"""Odd picture files, each made from nothing with the pixels or the reason that must come out of it."""
