@@ -26,3 +26,5 @@ class ColourNoise(Record, frozen=True, kw_only=True):
 Format = Literal["onnx", "litert", "openvino", "executorch", "c"]
 # Runtimes that an ONNX file can be proven in beside ONNX Runtime.
 OtherRuntime = Literal["openvino"]
+# Runtimes that replay a proof: each the one of its own format, OpenVINO that of ONNX files too.
+ProofRuntime = Literal["onnxruntime", "openvino", "litert", "executorch"]
