@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import onnx
 
 from econet.deployment.engines.engine import ArtifactFile
 from econet.deployment.engines.onnx_runtime import OnnxEngine, OnnxFile
@@ -31,7 +32,8 @@ def file_finding(proof: Proof, file: ArtifactFile, found: Sequence[ProvenFile]) 
     if [each.sha256 for each in found] == [each.sha256 for each in head.files]:
         return None
     return (
-        _normalisation(proof, file)
+        _widened(head, file)
+        or _normalisation(proof, file)
         or _behaviour(proof, file)
         or _parts(head, file)
         or _finding("file", "file", _sizes(head, found), _RESTORE)
@@ -73,6 +75,15 @@ def _metadata(head: ProofHead, metadata: Metadata) -> Finding | None:
         what = f"the file is the network {metadata.name!r}, and the proof that of {head.name!r}"
         return _finding("file", "file", what, "use the proof that lies beside the file")
     return None
+
+
+def _widened(head: ProofHead, file: ArtifactFile) -> Finding | None:
+    """Whether an int8 file's weights became floats, as converters write them that know no int8."""
+    if head.precision != "int8" or not isinstance(file, OnnxFile):
+        return None
+    if any(tensor.data_type == onnx.TensorProto.INT8 for tensor in file.model.graph.initializer):
+        return None
+    return _finding("file", "precision", "the int8 weights of the file were turned into floats", _RESTORE)
 
 
 def _normalisation(proof: Proof, file: ArtifactFile) -> Finding | None:

@@ -13,7 +13,7 @@ from econet.deployment.proof.wrong_shapes import wrong_crops, wrong_inputs, wron
 from econet.images.preprocess import Pixels
 from econet.runs.proof_records import Stage
 
-# A suspect explains a difference when it leaves at most this share of it.
+# A suspect explains a difference when it leaves less than this share of it.
 _EXPLAINS = 0.25
 # Pictures of other sizes differ by as much as black and white.
 _MOST_GRAY_LEVELS = 255.0
@@ -92,7 +92,7 @@ def _softmax(logits: Floats) -> Floats:
 def likeliest(
     found: Seen, expected: Seen, among: Sequence[Suspect], view: Callable[[Pipeline], Seen]
 ) -> Suspect | None:
-    """The suspect whose `view` comes nearest to what was `found`, where it leaves at most a quarter of the difference.
+    """The suspect whose `view` comes nearest to what was `found`, the first of equals, where it leaves less than a quarter of the difference.
 
     A view is what a pipeline makes of the photos at one stage, an array a photo.
     """
@@ -102,8 +102,8 @@ def likeliest(
             distance = _distance(found, view(suspect.pipeline))
         except Exception:  # a wrong decoder may fail in any way on a photo that a stranger made
             continue
-        if distance <= least:
-            least, nearest = distance * (1 - 1e-9), suspect
+        if distance < least:
+            least, nearest = distance, suspect
     return nearest
 
 

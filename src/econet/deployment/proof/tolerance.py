@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 _SUMS, _LEAST_SHARE, _MOST_SHARE = 10.0, 1e-4, 1e-3
 # int8: runtimes fuse and round activations at other places, each right in itself. What rounding as a whole moves the
 # logits by bounds that: the root mean square over the photos, and two output steps at least. (Over 500 test images of
-# the shipped Fashion-MNIST file ONNX Runtime and OpenVINO lie 2.1 steps apart, 6.3 at most; rounding moves it by 8.)
+# the shipped Fashion-MNIST file ONNX Runtime and OpenVINO lie 2.1 steps apart, 6.3 at most; rounding moves it by 9.)
 _LEAST_STEPS = 2.0
 # Of formats whose graph is not open here.
 _STEPS = 4.0
