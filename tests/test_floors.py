@@ -11,8 +11,8 @@ import importlib, pkgutil, sys
 sys.modules["torch"] = None  # from here on `import torch` fails
 
 import econet
-rooms = ("statistics", "images", "runs", "data", "deployment.engines", "measurement", "report")
-names = ["econet.cli.main", *(f"econet.deployment.{name}" for name in ("predictor", "graph", "sidecar", "zoo"))]
+rooms = ("statistics", "images", "runs", "data", "deployment.engines", "deployment.proof", "measurement", "report")
+names = ["econet.cli.main", *(f"econet.deployment.{name}" for name in ("predictor", "graph", "sidecar", "zoo")), "econet.jobs.prove"]
 for room in rooms:
     package = importlib.import_module(f"econet.{room}")
     names += [found.name for found in pkgutil.walk_packages(package.__path__, f"econet.{room}.")]

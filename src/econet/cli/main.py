@@ -23,6 +23,7 @@ COMMANDS = (
     "benchmark",
     "export",
     "predict",
+    "prove",
     "prune",
     "quantize",
     "sensitivity",

@@ -27,6 +27,7 @@ from econet.files import sha256_of, write_whole
 from econet.images.decode import decode
 from econet.images.preprocess import Pixels, Preprocess, cropped, resized
 from econet.jobs.networks import is_quantized, network_of
+from econet.jobs.prove import prove_beside
 from econet.jobs.run_data import check_same_data, load_again, seen_by
 from econet.models.network import Network
 from econet.runs.artifact_records import Export, Parity, ValidationAccuracy
@@ -66,13 +67,15 @@ def export_run(
 
     Of a quantized run that is always `model.int8.onnx`, straight from its plan and its trained weights. Parity is
     proven on validation images and, where the data are photos, on up to 64 of their files. A file that fails is kept
-    as `*.failed.onnx`. Raises ParityBroken naming the worst image and the likeliest cause.
+    as `*.failed.onnx`; one that passes gets its own proof beside it.
+    Raises ParityBroken naming the worst image and the likeliest cause.
     """
     check_same_data(run.config.data, dataset, run.folder)
     dataset = seen_by(dataset, run.config.architecture)
     path = run.artifact("int8" if int8 or is_quantized(run) else "fp32")
     done = finished_export(path)
     if done is not None:
+        prove_beside(path)
         return done
     network = network_of(run, module)
     model, warnings = artifact_model(run, network, dataset, int8=int8)
@@ -105,6 +108,7 @@ def write_proven(
     if record.precision == "int8" and not isinstance(network, FakeQuantNetwork):
         record = _with_loss(record, path.parent)
     failed.replace(path)
+    prove_beside(path)
     write_record(sidecar(path), record)
     return record
 

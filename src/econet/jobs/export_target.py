@@ -34,6 +34,7 @@ from econet.jobs.export import (
     torch_logits,
 )
 from econet.jobs.networks import is_quantized, network_of
+from econet.jobs.prove import prove_beside
 from econet.jobs.prove_elsewhere import prove_elsewhere
 from econet.jobs.run_data import check_same_data, load_again, seen_by
 from econet.runs.artifact_records import Export, Parity, ValidationAccuracy
@@ -118,6 +119,8 @@ def export_target(
     sidecar_path(failed).replace(sidecar_path(path))
     for ending in reversed(made.contents):
         failed.with_suffix(ending).replace(path.with_suffix(ending))
+    if path.suffix != ".cc":  # text for a compiler, which no runtime here opens
+        prove_beside(path)
     write_record(beside(path, "export.json"), record)
     parity = record.parity
     progress.note(
