@@ -23,6 +23,7 @@ COMMANDS = (
     "benchmark",
     "export",
     "predict",
+    "explain",
     "prune",
     "quantize",
     "sensitivity",

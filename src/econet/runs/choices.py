@@ -26,3 +26,4 @@ class ColourNoise(Record, frozen=True, kw_only=True):
 Format = Literal["onnx", "litert", "openvino", "executorch", "c"]
 # Runtimes that an ONNX file can be proven in beside ONNX Runtime.
 OtherRuntime = Literal["openvino"]
+ExplainMethod = Literal["masks", "occlusion", "grad-cam"]
