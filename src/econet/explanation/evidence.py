@@ -32,7 +32,7 @@ class Areas:
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class AgainstRandom:
     """A map's areas on one picture, and the mean areas of random masks there."""
 
     found: Areas
@@ -58,7 +58,7 @@ class Mean:
     images: int
 
 
-def tested(question: Question, found: Map, *, seed: int) -> Tested:
+def against_random(question: Question, found: Map, *, seed: int) -> AgainstRandom:
     """Hold a map [h, w] against `RANDOM` random masks of the same picture, drawn by `seed`."""
     height, width = found.shape
     random = smooth_masks(RANDOM, height, width, seed)
@@ -67,7 +67,7 @@ def tested(question: Question, found: Map, *, seed: int) -> Tested:
     mean = Areas(
         float(np.mean([each.deletion for each in others])), float(np.mean([each.insertion for each in others]))
     )
-    return Tested(areas[0], mean)
+    return AgainstRandom(areas[0], mean)
 
 
 def curves(question: Question, found: Map) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

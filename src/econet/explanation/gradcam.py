@@ -6,6 +6,7 @@ is sure.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -57,11 +58,16 @@ def last_places(network: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
             handle.remove()
     for maps in reversed(seen):
         # What a branch gave that the logits are not made of says nothing about them.
-        found: tuple[Tensor | None, ...] = torch.autograd.grad(logits.sum(), maps, retain_graph=True, allow_unused=True)
-        if found[0] is not None:
+        if _made_of(logits, maps):
             return maps, logits
     raise UserError(
         f"{type(network).__name__} has no layer for Grad-CAM",
         "no layer on the way to its answer gives maps of more than one place",
         "--method masks, which asks for answers alone",
     )
+
+
+def _made_of(logits: Tensor, maps: Tensor) -> bool:
+    """Whether the logits depend on the maps; torch's types hide that a gradient may be absent."""
+    found = torch.autograd.grad(logits.sum(), maps, retain_graph=True, allow_unused=True)
+    return cast("tuple[Tensor | None, ...]", found)[0] is not None

@@ -10,7 +10,7 @@ from econet.deployment.predictor import softmax
 from econet.errors import UserError, unknown_name
 from econet.explanation import agreement, places
 from econet.explanation.enlarged import enlarged
-from econet.explanation.evidence import tested
+from econet.explanation.evidence import against_random
 from econet.explanation.hiding import blurred
 from econet.explanation.occlusion import answers_needed, occlusion_map
 from econet.explanation.question import Map, Question
@@ -185,7 +185,7 @@ def _evidence(
     subject: Subject, without: Subject | None, seen: Pixels, label: int, found: Map, options: ExplainOptions
 ) -> MapEvidence:
     """Whether the map is true of this picture, and whether it would be the same had the network learned nothing."""
-    areas = tested(Question(subject.answer, seen, blurred(seen), label), found, seed=options.seed)
+    areas = against_random(Question(subject.answer, seen, blurred(seen), label), found, seed=options.seed)
     forgotten = None
     if without is not None:
         forgotten = agreement.rank_correlation(found, explain_map(without, seen, label, options)[0])
