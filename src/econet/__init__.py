@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from econet import models
     from econet.deployment.predictor import Predictor
     from econet.jobs.python import compare, evaluate, export, load_data, prune, quantize, sensitivity, shrink, train
+    from econet.jobs.python_explain import explain
 
 __all__ = [
     "Predictor",
@@ -20,6 +21,7 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "explain",
     "export",
     "load_data",
     "models",
@@ -34,6 +36,7 @@ _WHERE = {
     "Predictor": "econet.deployment.predictor",
     "compare": "econet.jobs.python",
     "evaluate": "econet.jobs.python",
+    "explain": "econet.jobs.python_explain",
     "export": "econet.jobs.python",
     "load_data": "econet.jobs.python",
     "prune": "econet.jobs.python",

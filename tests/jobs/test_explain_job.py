@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import econet
 from econet.deployment.predictor import Predictor
 from econet.errors import UserError
 from econet.explanation.agreement import rank_correlation, top_overlap
@@ -179,3 +180,13 @@ def test_a_photo_is_turned_as_its_camera_says_before_it_is_explained(file, tmp_p
     explained = asked([file], [Path(path)])
     np.testing.assert_array_equal(explained.pictures[0].seen[0], np.rot90(patched_picture(3), -1))
     assert explained.record.images[0].explanations[0].map.place == "lower right"
+
+
+def test_python_and_notebooks_explain_too(file, picture, tmp_path):
+    hostile = tmp_path / "<b>.png"
+    picture.rename(hostile)
+    explained = econet.explain(file, hostile, against=file, masks=30)
+    assert explained.record.images[0].agreement.top_overlap == 1
+    shown = explained._repr_html_()
+    assert shown.count('<img src="data:image/png;base64,') == 3
+    assert "<b>" not in shown

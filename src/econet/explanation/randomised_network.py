@@ -16,7 +16,7 @@ from econet.statistics.streams import stream_seed
 def forgetful_networks(network: nn.Module, *, seed: int) -> Iterator[tuple[str, nn.Module]]:
     """Each weight's name, from the last one to the first, and a network without it and all behind it.
 
-    `network` stays as it is; what is given is one copy, changed from step to step.
+    `network` stays as it is, and every one that is given is a copy of its own.
     """
     forgetful = copy.deepcopy(network).eval()
     generator = torch.Generator().manual_seed(stream_seed(seed, "forget") >> 1)
@@ -25,4 +25,4 @@ def forgetful_networks(network: nn.Module, *, seed: int) -> Iterator[tuple[str, 
         with torch.no_grad():
             order = torch.randperm(weight.numel(), generator=generator)
             weight.copy_(weight.detach().cpu().flatten()[order].reshape(weight.shape))
-        yield name, forgetful
+        yield name, copy.deepcopy(forgetful)

@@ -154,7 +154,10 @@ def _check_classes(subjects: Sequence[Subject], label: str | None) -> None:
 
 def _forgotten(subject: Subject, options: ExplainOptions) -> Subject | None:
     """The subject with random weights, where maps are to be tested and its weights can be reached."""
-    return subject.forgotten(options.seed) if options.evidence and subject.forgotten is not None else None
+    if not options.evidence or subject.forgotten is None:
+        return None
+    *_, nothing_left = subject.forgotten(options.seed)
+    return nothing_left
 
 
 def _looked(

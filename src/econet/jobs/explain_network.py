@@ -1,5 +1,6 @@
 """A run's network as one that explains its answers. Needs torch."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -29,7 +30,7 @@ def network_subject(run: Run) -> Subject:
         precision="int8" if is_quantized(run) else "fp32",
         classes=config.data.classes,
         preprocess=preprocess,
-        answer=_answer(network, preprocess),
+        answer=answer_of(network, preprocess),
         macs=cost.macs(architecture.from_data(data)) if "layers" in data else None,
         network=network,
     )
@@ -49,7 +50,9 @@ def inputs(seen: Pixels, preprocess: Preprocess) -> Tensor:
     return torch.from_numpy(scaled(seen, preprocess)).permute(0, 3, 1, 2)
 
 
-def _answer(network: nn.Module, preprocess: Preprocess) -> Answer:
+def answer_of(network: nn.Module, preprocess: Preprocess) -> Answer:
+    """Logits of pictures that have the input's size, through the network."""
+
     def answer(seen: Pixels) -> NDArray[np.float32]:
         with torch.inference_mode():
             return network(inputs(seen, preprocess)).float().numpy()
@@ -57,6 +60,6 @@ def _answer(network: nn.Module, preprocess: Preprocess) -> Answer:
     return answer
 
 
-def _forgotten(subject: Subject, network: nn.Module, seed: int) -> Subject:
-    *_, (_, forgetful) = forgetful_networks(network, seed=seed)
-    return replace(subject, network=forgetful, answer=_answer(forgetful, subject.preprocess), forgotten=None)
+def _forgotten(subject: Subject, network: nn.Module, seed: int) -> Iterator[Subject]:
+    for _, forgetful in forgetful_networks(network, seed=seed):
+        yield replace(subject, network=forgetful, answer=answer_of(forgetful, subject.preprocess), forgotten=None)

@@ -1,6 +1,6 @@
 """Who is asked to explain an answer: a file, a run's network, or a run of hand-crafted features, all in one shape."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Subject:
     """A network by its answers; `network` is there where it lies in a run and torch has it open.
 
-    `forgotten(seed)` gives the same subject with random weights, None where they cannot be reached.
+    `forgotten(seed)` gives the same subject with ever more random weights, from the last layer on, in the end with no
+    others; None where they cannot be reached.
     """
 
     path: Path
@@ -35,7 +36,7 @@ class Subject:
     preprocess: Preprocess
     answer: Answer
     macs: int | None
-    forgotten: "Callable[[int], Subject] | None" = None
+    forgotten: "Callable[[int], Iterator[Subject]] | None" = None
     network: "nn.Module | None" = None
 
     def seen(self, picture: Path | str | Pixels) -> Pixels:
@@ -94,11 +95,11 @@ def _file(path: Path) -> Subject:
     return replace(subject, forgotten=partial(_forgotten, subject))
 
 
-def _forgotten(subject: Subject, seed: int) -> Subject:
+def _forgotten(subject: Subject, seed: int) -> Iterator[Subject]:
     from econet.explanation.randomised_file import forgetful_files
 
-    *_, (_, answer) = forgetful_files(subject.path, seed=seed)
-    return replace(subject, answer=answer, forgotten=None)
+    for _, answer in forgetful_files(subject.path, seed=seed):
+        yield replace(subject, answer=answer, forgotten=None)
 
 
 def _macs(path: Path) -> int | None:

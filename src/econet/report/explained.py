@@ -1,10 +1,14 @@
 """What is to be shown of explained pictures: the record, and the arrays that no record holds."""
 
 from dataclasses import dataclass
+from html import escape
 
 from econet.explanation.question import Map
 from econet.images.preprocess import Pixels
-from econet.runs.explanation_records import Explanations
+from econet.report import explanation_words as words
+from econet.report.embedded import embedded, reduced
+from econet.report.heat import overlay
+from econet.runs.explanation_records import ExplainedImage, Explanations
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +26,14 @@ class Explained:
 
     record: Explanations
     pictures: tuple[Pictured, ...]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: every picture beside its maps, with the answers."""
+        return "".join(_row(*each) for each in zip(self.record.images, self.pictures, strict=True))
+
+
+def _row(image: ExplainedImage, picture: Pictured) -> str:
+    shown = [picture.seen[0], *(overlay(*each) for each in zip(picture.seen, picture.maps, strict=True))]
+    drawn = "".join(f'<img src="{embedded(reduced(each)).source}" width="112" alt=""> ' for each in shown)
+    said = "; ".join(words.answers(each) for each in image.explanations)
+    return f"<p>{escape(image.image)}: {escape(said)}</p><p>{drawn}</p>"
