@@ -12,7 +12,9 @@ sys.modules["torch"] = None  # from here on `import torch` fails
 
 import econet
 rooms = ("statistics", "images", "runs", "data", "deployment.engines", "deployment.proof", "measurement", "report")
-names = ["econet.cli.main", *(f"econet.deployment.{name}" for name in ("predictor", "graph", "sidecar", "zoo")), "econet.jobs.prove"]
+names = ["econet.cli.main", *(f"econet.deployment.{name}" for name in ("predictor", "graph", "sidecar", "zoo"))]
+names += [f"econet.explanation.{name}" for name in ("occlusion", "random_masks", "evidence", "randomised_file")]
+names += ["econet.jobs.explain", "econet.jobs.prove"]
 for room in rooms:
     package = importlib.import_module(f"econet.{room}")
     names += [found.name for found in pkgutil.walk_packages(package.__path__, f"econet.{room}.")]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         shrink,
         train,
     )
+    from econet.jobs.python_explain import explain
 
 __all__ = [
     "Predictor",
@@ -31,6 +32,7 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "explain",
     "export",
     "ledger",
     "load_data",
@@ -46,6 +48,7 @@ _WHERE = {
     "Predictor": "econet.deployment.predictor",
     "compare": "econet.jobs.python",
     "evaluate": "econet.jobs.python",
+    "explain": "econet.jobs.python_explain",
     "export": "econet.jobs.python",
     "ledger": "econet.jobs.python",
     "load_data": "econet.jobs.python",

@@ -71,6 +71,18 @@ def test_the_record_on_disk_is_the_one_returned(compared):
     assert read_record(compared.folder / "config.json", ComparisonConfig).baseline == "alexnet_small"
 
 
+def test_the_page_shows_both_maps_of_what_only_the_small_network_gets_wrong(compared):
+    with np.load(compared.folder / "pictures.npz") as shown:
+        mistakes = len(shown["candidate_wrong_number"])
+        assert mistakes > 0
+        for role in ("baseline", "candidate"):
+            maps = shown[f"candidate_wrong_{role}_map"]
+            assert maps.shape == (mistakes, 28, 28)
+            assert maps.max() == 255
+    page = (compared.folder / "page.html").read_text(encoding="utf-8")
+    assert page.count("where the small network looked") == page.count("where the large network looked") == mistakes
+
+
 def test_the_rows_are_both_sides_in_both_precisions_and_no_teacher_of_its_own(compared):
     rows = [(each.role, each.precision, each.name) for each in compared.record.sides]
     assert rows == [

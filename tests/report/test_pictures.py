@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from econet.measurement.accuracy import Predictions
-from econet.report.pictures import read_pictures, write_pictures
+from econet.report.pictures import WhereTheyLooked, read_pictures, write_pictures, wrong_alone
 
 
 def predictions(truth, predicted, confidence, classes=4):
@@ -16,6 +16,7 @@ def predictions(truth, predicted, confidence, classes=4):
 
 
 def opened(picture):
+    """The pixels of an embedded picture."""
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(picture.source.split(",")[1]))))
 
 
@@ -65,3 +66,27 @@ def test_pictures_of_another_split_are_refused(tmp_path):
     one = predictions([0], [0], [0.9])
     with pytest.raises(ValueError, match="differ in number"):
         write_pictures(tmp_path, np.zeros((2, 8, 8, 1), dtype=np.uint8), one, one)
+
+
+def test_both_maps_lie_over_the_first_mistakes_of_the_small_network_and_over_no_others(tmp_path):
+    truth, wrong = [0, 1, 2], [1, 2, 0]
+    right_side, wrong_side = predictions(truth, truth, [0.9] * 3), predictions(truth, wrong, [0.9, 0.8, 0.7])
+    pixels = np.full((3, 8, 8, 1), 100, dtype=np.uint8)
+    assert wrong_alone(wrong_side, right_side) == [0, 1, 2]
+    maps = np.zeros((2, 8, 8), np.uint8)
+    maps[:, 2, 5] = 255
+    path = write_pictures(tmp_path, pixels, right_side, wrong_side, WhereTheyLooked(baseline=0 * maps, candidate=maps))
+    first, second, third = read_pictures(path, "candidate")
+    for picture in (first, second):
+        # 0.4 of the gray 100 and 0.6 of the scale's bright end
+        assert opened(picture.candidate_map)[2, 5].tolist() == [192, 179, 74]
+        assert (opened(picture.baseline_map) == 100).all()
+    assert third.candidate_map is third.baseline_map is None
+
+
+def test_maps_of_large_photos_are_kept_as_small_as_they(tmp_path):
+    right_side, wrong_side = predictions([0], [0], [0.9]), predictions([0], [1], [0.9])
+    looked = WhereTheyLooked(*(np.full((1, 300, 200), 9, np.uint8) for _ in range(2)))
+    pixels = np.full((1, 300, 200, 3), 7, dtype=np.uint8)
+    photo = read_pictures(write_pictures(tmp_path, pixels, right_side, wrong_side, looked), "candidate")[0]
+    assert (photo.candidate_map.width, photo.candidate_map.height) == (photo.width, photo.height) == (74, 112)

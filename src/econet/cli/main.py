@@ -24,6 +24,7 @@ COMMANDS = (
     "export",
     "predict",
     "prove",
+    "explain",
     "prune",
     "quantize",
     "sensitivity",

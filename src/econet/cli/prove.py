@@ -10,7 +10,7 @@ from econet.cli.ending import DONE, NO
 from econet.cli.targets import artifact
 from econet.cli.terminal import Terminal, table
 from econet.errors import UserError
-from econet.runs.choices import ProofRuntime
+from econet.runs.choices import RuntimeName
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -42,7 +42,7 @@ def prove(
     *,
     file: str,
     proof: Path | None,
-    runtime: ProofRuntime | None,
+    runtime: RuntimeName | None,
     answers: Path | None,
     photos: Path | None,
 ) -> int:

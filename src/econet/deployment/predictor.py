@@ -72,7 +72,11 @@ class Predictor:
 
         Raises ValueError where the images have another size, type or number of channels.
         """
-        return self._in_batches(pixels, lambda batch: self._answers(cropped(batch, self.preprocess)))
+        return self._in_batches(pixels, lambda batch: self.input_logits(cropped(batch, self.preprocess)))
+
+    def input_logits(self, inputs: Pixels) -> NDArray[np.float32]:
+        """Logits [N, K] of pictures that have the input's size already: uint8 [N, h, w, C], taken at once."""
+        return self._engine.logits(inputs)
 
     def probabilities(self, pixels: Pixels, views: Views = "centre") -> NDArray[np.float32]:
         """Softmax of `logits`: [N, K], each row sums to 1; of "ten" `views` the mean of their ten softmaxes.
@@ -85,7 +89,7 @@ class Predictor:
 
     def _averaged(self, batch: Pixels) -> NDArray[np.float32]:
         """The mean softmax [N, K] of the ten views of stored images; summed in float64."""
-        answers = [softmax(self._answers(view)) for view in ten_views(batch, self.preprocess)]
+        answers = [softmax(self.input_logits(view)) for view in ten_views(batch, self.preprocess)]
         return np.stack(answers).mean(axis=0, dtype=np.float64).astype(np.float32)
 
     def _in_batches(self, pixels: Pixels, answer: Callable[[Pixels], NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -95,10 +99,6 @@ class Predictor:
             raise ValueError(f"expected uint8 images [N, {expected}], not {pixels.dtype} {pixels.shape}")
         parts = [answer(pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH)]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)), np.float32)
-
-    def _answers(self, inputs: Pixels) -> NDArray[np.float32]:
-        """Logits [n, K] of uint8 [n, h, w, C], already of the input's size."""
-        return self._engine.logits(inputs)
 
     def predict(self, picture: Path | str | Pixels, top: int = 5) -> list[Prediction]:
         """The `top` classes for one picture, the likeliest first.
@@ -116,24 +116,32 @@ class Predictor:
 
         Raises UserError where it is no picture or does not fit.
         """
-        channels = self.preprocess.channels
-        image = _decoded(Path(picture), channels) if isinstance(picture, Path | str) else picture
-        if image.ndim == 2 and channels == 1:
-            image = image[:, :, None]
-        if image.ndim != 3 or image.shape[2] != channels or image.dtype != np.uint8:
-            raise UserError(
-                f"a picture of type {image.dtype} and shape {image.shape} does not fit {self.path}",
-                f"its network takes uint8 [height, width, {channels}]",
-                "convert it, or give the picture's file",
-            )
-        if self.preprocess.resize == "none" and image.shape[:2] != self.preprocess.resize_size:
-            height, width = self.preprocess.resize_size
-            raise UserError(
-                f"a picture of {image.shape[0]}x{image.shape[1]} does not fit {self.path}",
-                f"its network was trained on pictures of {height}x{width} and resizes none",
-                f"bring the picture to {height}x{width} first",
-            )
-        return resized(image, self.preprocess)
+        return stored_picture(picture, self.preprocess, self.path)
+
+
+def stored_picture(picture: Path | str | Pixels, preprocess: Preprocess, asked: Path) -> Pixels:
+    """One picture, a file or an array, as the file or run at `asked` stores its own: uint8 [H, W, C].
+
+    Raises UserError naming `asked` where it is no picture or does not fit.
+    """
+    channels = preprocess.channels
+    image = _decoded(Path(picture), channels) if isinstance(picture, Path | str) else picture
+    if image.ndim == 2 and channels == 1:
+        image = image[:, :, None]
+    if image.ndim != 3 or image.shape[2] != channels or image.dtype != np.uint8:
+        raise UserError(
+            f"a picture of type {image.dtype} and shape {image.shape} does not fit {asked}",
+            f"its network takes uint8 [height, width, {channels}]",
+            "convert it, or give the picture's file",
+        )
+    if preprocess.resize == "none" and image.shape[:2] != preprocess.resize_size:
+        height, width = preprocess.resize_size
+        raise UserError(
+            f"a picture of {image.shape[0]}x{image.shape[1]} does not fit {asked}",
+            f"its network was trained on pictures of {height}x{width} and resizes none",
+            f"bring the picture to {height}x{width} first",
+        )
+    return resized(image, preprocess)
 
 
 def _decoded(path: Path, channels: Literal[1, 3]) -> Pixels:

@@ -1,13 +1,16 @@
 """One comparison: train baseline and candidate, quantize, measure the files, and say whether the small one may ship."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
 
 from econet.data.dataset import Dataset
 from econet.data.listing import write_listing
 from econet.errors import UserError
 from econet.files import folder_lock
+from econet.images.preprocess import Pixels
 from econet.jobs import judge
 from econet.jobs.benchmark import benchmark_artifacts
 from econet.jobs.comparison_ledger import comparison_ledger
@@ -16,10 +19,11 @@ from econet.jobs.options import CompareOptions, check_compare_options
 from econet.jobs.run_data import LISTING, check_same_data, data_config, load
 from econet.jobs.sides import Artifact, line_up, training_of
 from econet.jobs.trained_sides import Story, train_and_export
-from econet.measurement.accuracy import read_predictions
+from econet.jobs.where_they_looked import where_they_looked
+from econet.measurement.accuracy import Predictions, read_predictions
 from econet.report.answers import predictions_path
 from econet.report.page import write_page
-from econet.report.pictures import write_pictures
+from econet.report.pictures import WhereTheyLooked, write_pictures, wrong_alone
 from econet.runs import provenance
 from econet.runs.artifact_records import Benchmark, Evaluation, Export
 from econet.runs.beside import beside
@@ -169,13 +173,26 @@ def _side(folder: Path, artifact: Artifact, evaluation: Evaluation, benchmark: B
     )
 
 
+def _looked(
+    story: Story, artifacts: Sequence[Path], pixels: Pixels, answers: Sequence[Predictions]
+) -> WhereTheyLooked | None:
+    """Where both sides looked in the pictures that only the candidate gets wrong; None where there are none."""
+    baseline, candidate = answers
+    errors = wrong_alone(candidate, baseline)
+    if not errors:
+        return None
+    with story.step("asking both files where they looked"):
+        return where_they_looked(artifacts[0], artifacts[1], pixels[np.array(errors)])
+
+
 def _judged(story: Story, sides: list[Side], rounds: dict[str, tuple[float, ...]]) -> Comparison:
     """Pair the two files, choose the pictures, and put everything into the record."""
     large, small = judge.pair(sides)
     answers = [read_predictions(predictions_path(story.folder / side.artifact)) for side in (large, small)]
     found = judge.difference(*answers)
     images = story.dataset.test if story.config.proof == "test" else story.dataset.validation
-    write_pictures(story.folder, images.pixels, *answers)
+    looked = _looked(story, [story.folder / side.artifact for side in (large, small)], images.pixels, answers)
+    write_pictures(story.folder, images.pixels, *answers, looked=looked)
     both_int8 = judge.same_precision(sides)
     verdict, reason = judge.reason(found, story.config.margin)
     config = story.config

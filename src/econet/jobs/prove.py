@@ -15,14 +15,14 @@ from econet.deployment.proof.rescaled import rescaled
 from econet.deployment.proof.verdict import judge
 from econet.errors import UserError
 from econet.files import write_whole
-from econet.runs.choices import ProofRuntime
+from econet.runs.choices import RuntimeName
 from econet.runs.proof_records import Check, Finding, Replay
 
-_OWN_RUNTIMES: dict[str, ProofRuntime] = {".tflite": "litert", ".xml": "openvino", ".pte": "executorch"}
+_OWN_RUNTIMES: dict[str, RuntimeName] = {".tflite": "litert", ".xml": "openvino", ".pte": "executorch"}
 
 
 def prove(
-    artifact: Path, *, proof: Path | None = None, runtime: ProofRuntime | None = None, answers: Path | None = None
+    artifact: Path, *, proof: Path | None = None, runtime: RuntimeName | None = None, answers: Path | None = None
 ) -> Replay:
     """Replay the proof of the file `artifact`, which lies beside it where `proof` names no other.
 
@@ -97,7 +97,7 @@ def _with(base: Pipeline, run: Run) -> Pipeline:
     return Pipeline(base.preprocess, run)
 
 
-def _in_runtime(file: ArtifactFile, artifact: Path, runtime: ProofRuntime | None) -> ArtifactFile:
+def _in_runtime(file: ArtifactFile, artifact: Path, runtime: RuntimeName | None) -> ArtifactFile:
     """The file to be run by `runtime`. Raises UserError where its format does not go there."""
     own = _OWN_RUNTIMES.get(artifact.suffix, "onnxruntime")
     if runtime is None or runtime == own:

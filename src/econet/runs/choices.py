@@ -34,5 +34,4 @@ RUNTIMES: dict[str, tuple[RuntimeName, ...]] = {
 }
 # Runtimes that an ONNX file can be proven in beside ONNX Runtime.
 OtherRuntime = Literal["openvino"]
-# Runtimes that replay a proof: each the one of its own format, OpenVINO that of ONNX files too.
-ProofRuntime = Literal["onnxruntime", "openvino", "litert", "executorch"]
+ExplainMethod = Literal["masks", "occlusion", "grad-cam"]
