@@ -11,7 +11,7 @@ import importlib, pkgutil, sys
 sys.modules["torch"] = None  # from here on `import torch` fails
 
 import econet
-rooms = ("statistics", "images", "runs", "data", "deployment.engines", "measurement", "report")
+rooms = ("statistics", "images", "runs", "data", "deployment.engines", "measurement", "report", "serving")
 names = ["econet.cli.main", *(f"econet.deployment.{name}" for name in ("predictor", "graph", "sidecar", "zoo"))]
 for room in rooms:
     package = importlib.import_module(f"econet.{room}")

@@ -23,6 +23,7 @@ COMMANDS = (
     "benchmark",
     "export",
     "predict",
+    "serve",
     "prune",
     "quantize",
     "sensitivity",
