@@ -45,13 +45,19 @@ class Network:
 def open_networks(paths: Sequence[Path]) -> list[Network]:
     """Open every file, or none: raises UserError for the first that is absent, damaged or not EcoNet's."""
     taken = Counter(_short_name(path) for path in {path.resolve() for path in paths})
-    return [_opened(path, _short_name(path) if taken[_short_name(path)] == 1 else str(path)) for path in paths]
+    return [_opened(path, _short_name(path) if taken[_short_name(path)] == 1 else _whole_name(path)) for path in paths]
 
 
 def _short_name(path: Path) -> str:
     """A shipped artifact's own name; of another file its folder's name and its own."""
     absolute = path.resolve()
     return absolute.parent.name if absolute.parent.parent == ZOO else "/".join(absolute.parts[-2:])
+
+
+def _whole_name(path: Path) -> str:
+    """The whole path, its end kept where it is too long to show: that is where paths differ."""
+    text = str(path.resolve())
+    return text if len(text) <= _LONGEST_NAME else f"…{text[1 - _LONGEST_NAME :]}"
 
 
 def _opened(path: Path, name: str) -> Network:

@@ -9,7 +9,7 @@ from econet.serving.refusal import Refusal
 
 # Larger than a phone's photo at full quality; `images.decode` has its own limits for files on disk.
 MOST_BYTES = 32_000_000
-_MOST_SECONDS = 60
+MOST_SECONDS = 60
 
 
 async def read_body(request: Request) -> bytes:
@@ -20,14 +20,14 @@ async def read_body(request: Request) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        with anyio.fail_after(_MOST_SECONDS):
+        with anyio.fail_after(MOST_SECONDS):
             async for part in request.stream():
                 size += len(part)
                 if size > MOST_BYTES:
                     raise _too_large()
                 parts.append(part)
     except TimeoutError as error:
-        why = f"it took more than {_MOST_SECONDS} seconds to arrive"
+        why = f"it took more than {MOST_SECONDS} seconds to arrive"
         raise Refusal(408, UserError("the picture was given up", why, "send it again")) from error
     return b"".join(parts)
 
