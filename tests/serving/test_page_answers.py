@@ -4,13 +4,15 @@ import base64
 import io
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from econet.deployment.predictor import Predictor
+from econet.deployment.predictor import Prediction, Predictor
+from econet.serving.answers import remarks
 from served_page import SHIPPED, serving
 
 PHOTO = sorted((Path(__file__).parents[1] / "fixtures" / "clothing" / "test" / "dress").iterdir())[0]
@@ -116,7 +118,7 @@ def header_only_png(width, height):
         (b"<svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>", "not one of JPEG"),
         (b"%PDF-1.7\n", "not one of JPEG"),
         (b"GIF89a" + bytes(40), ""),
-        (header_only_png(30_000, 30_000), "over the limit of 80,000,000 pixels"),
+        (header_only_png(30_000, 30_000), "over the limit of"),
         (header_only_png(20_000, 1), "is a strip"),
         (PHOTO.read_bytes()[:3000], ""),
     ],
@@ -148,3 +150,27 @@ def test_two_networks_answer_side_by_side_each_in_its_own_way(relabelled, tmp_pa
     np.testing.assert_array_equal(seen(cut), height[:, 14:42])
     assert cut["likeliest"][0]["label"] in Predictor(SHIPPED).classes
     assert stretched["likeliest"][0]["label"] in names
+
+
+@dataclass(frozen=True, slots=True)
+class FullerPrediction(Prediction):
+    """A Prediction as one that says more would be."""
+
+    in_set: bool = False
+    rank: int | None = None
+    reserve: float = 0.0
+
+
+def test_what_else_the_predictor_says_of_a_class_is_passed_on():
+    assert remarks(Prediction("coat", 0.5)) == ()
+    assert remarks(FullerPrediction("coat", 0.5, in_set=True, reserve=0.25)) == ("in set", "reserve 0.25")
+    assert remarks(FullerPrediction("coat", 0.5, rank=2)) == ("rank 2", "reserve 0")
+
+
+def test_a_bug_is_told_as_one_and_the_page_goes_on(site, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setattr("econet.serving.answers.fitted", lambda *_: 1 / 0)
+        reply = site.ask("/answer", PHOTO.read_bytes())
+    assert reply.status == 500
+    assert "bug in EcoNet" in reply.json["why"]
+    assert len(site.answers(PHOTO.read_bytes())) == 1

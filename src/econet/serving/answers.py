@@ -3,9 +3,10 @@
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Literal
 
-from econet.deployment.predictor import Predictor
+from econet.deployment.predictor import Prediction, Predictor
 from econet.errors import UserError
 from econet.images.decode import FORMATS, DecodeError, decode_bytes
 from econet.images.preprocess import Pixels, cropped
@@ -20,10 +21,11 @@ SHOWN_CLASSES = 5
 
 
 class LabelAnswer(Record, frozen=True, kw_only=True):
-    """One class, its name fit to show, and its probability."""
+    """One class, its name fit to show, and its probability; `remarks` are what else the Predictor says of it."""
 
     label: str
     probability: float
+    remarks: tuple[str, ...] = ()
 
 
 class Seen(Record, frozen=True, kw_only=True):
@@ -87,7 +89,10 @@ def _answer(predictor: Predictor, picture: Pixels, *, swapped: bool) -> Answer:
     small = embedded(view)
     milliseconds = _median_ms(predictor, stored)
     return Answer(
-        likeliest=tuple(LabelAnswer(label=numbers.shown(each.label), probability=each.probability) for each in shown),
+        likeliest=tuple(
+            LabelAnswer(label=numbers.shown(each.label), probability=each.probability, remarks=remarks(each))
+            for each in shown
+        ),
         others=len(others),
         others_probability=sum(each.probability for each in others),
         seen=Seen(
@@ -99,6 +104,17 @@ def _answer(predictor: Predictor, picture: Pixels, *, swapped: bool) -> Answer:
         ),
         latency_ms=milliseconds,
         latency=numbers.per_image(milliseconds),
+    )
+
+
+def remarks(prediction: Prediction) -> tuple[str, ...]:
+    """What a Prediction says beyond label and probability: "in set" of a field `in_set` that holds; numbers as such."""
+    others = [field.name for field in fields(prediction) if field.name not in ("label", "probability")]
+    found = {name.replace("_", " "): getattr(prediction, name) for name in others}
+    return tuple(
+        name if value is True else f"{name} {value:.3g}"
+        for name, value in found.items()
+        if value is True or (isinstance(value, int | float) and value is not False)
     )
 
 

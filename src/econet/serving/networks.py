@@ -81,9 +81,8 @@ def _opened(path: Path, name: str) -> Network:
 def _evaluation(path: Path, digest: str) -> Evaluation | None:
     """The record of this file's accuracy; one beside a file that is another by now is not its own."""
     card = path.with_name(CARD)
-    if card.is_file():
-        found = read_record(card, Card)
-        return found.evaluation if found.export.sha256 == digest else None
+    if card.is_file() and (found := read_record(card, Card)).export.sha256 == digest:
+        return found.evaluation
     export, evaluation = beside(path, "export.json"), beside(path, "evaluation.json")
     if not evaluation.is_file() or (export.is_file() and read_record(export, Export).sha256 != digest):
         return None

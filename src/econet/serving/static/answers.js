@@ -48,6 +48,7 @@ export function fillCard(body, answer, calls) {
   for (const each of answer.likeliest) {
     const fill = element("div", { class: "fill" });
     const name = element("div", { class: "name" }, named(each.label), element("span", {}, percent(each.probability)));
+    for (const remark of each.remarks) name.firstChild.after(element("small", {}, remark));
     bars.append(element("li", {}, name, element("div", { class: "track", "aria-hidden": "true" }, fill)));
     requestAnimationFrame(() => { fill.style.width = `${100 * each.probability}%`; });
   }

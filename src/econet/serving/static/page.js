@@ -26,14 +26,10 @@ function trouble(told) {
   const box = at("trouble");
   box.hidden = told === null;
   if (told === null) return;
-  box.replaceChildren(
-    element("p", {}, element("b", {}, told.error)),
-    element("p", {}, `why: ${told.why}`),
-    element("p", {}, `try: ${told.try}`),
-  );
+  box.replaceChildren(element("p", {}, `why: ${told.why}`), element("p", {}, `try: ${told.try}`));
   // What was answered to the picture before would stand there as if it were about this one.
   for (const { body } of cards) body.replaceChildren();
-  speak("No answer.", true);
+  speak(`No answer: ${told.error}`, true);
 }
 
 function speak(said, waiting) {
@@ -164,7 +160,7 @@ function setDrawing() {
   at("shade-field").hidden = !gray;
   at("colour-field").hidden = gray;
   at("shade").value = ground === "black" ? 255 : 0;
-  const like = gray && ground === "black" ? "White on black, as the training pictures are. " : "";
+  const like = gray && ground === "black" ? "White on black, as the training pictures mostly are. " : "";
   at("board-how").textContent =
     `${like}The drawing is a picture of 280 × 280 pixels; like any other it is shrunk to ` +
     `${[...new Set(page.networks.map((network) => network.input))].join(" and ")}, smoothly, ` +
