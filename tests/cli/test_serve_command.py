@@ -121,3 +121,15 @@ sys.exit(main(["serve", sys.argv[1]]))
     )
     assert shown.returncode == 2
     assert shown.stderr.endswith('try: pip install "econet[demo]"\n')
+
+
+def test_the_page_is_opened_where_that_is_asked_and_the_networks_are_listed(econet, monkeypatch):
+    shown: list[str] = []
+    monkeypatch.setattr("webbrowser.open", shown.append)
+    monkeypatch.setattr("uvicorn.Server.run", lambda self, sockets: None)
+    ended = econet("serve", SHIPPED, "--port", "0", "--open")
+    assert ended.code == 0
+    assert ended.out.splitlines()[-1] == shown[0]
+    assert shown[0].startswith("http://127.0.0.1:")
+    assert "96.3 KB" in ended.out
+    assert "94.6 % right" in ended.out

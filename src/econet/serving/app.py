@@ -120,9 +120,8 @@ async def _mendable(request: Request, error: Exception) -> Response:
 async def _by_status(request: Request, error: Exception) -> Response:
     """Starlette's own: no such address, no such method."""
     assert isinstance(error, HTTPException)
-    return as_response(
-        Refusal(error.status_code, UserError(error.detail.lower(), "this page has nothing there", "open / instead"))
-    )
+    why = "this page has nothing there" if error.status_code == 404 else "the page itself asks otherwise"
+    return as_response(Refusal(error.status_code, UserError(error.detail.lower(), why, "open / instead")))
 
 
 async def _left(request: Request, error: Exception) -> Response:

@@ -16,8 +16,7 @@ class Refusal(Exception):
 
 
 def as_response(refusal: Refusal) -> Response:
-    """JSON `{"error", "why", "try"}`; a body that was not read to its end closes the connection."""
+    """JSON `{"error", "why", "try"}`; the connection ends with it, since a body may still be on its way."""
     error = refusal.error
     content = msgspec.json.encode({"error": error.what, "why": error.why, "try": error.remedy})
-    headers = {"Connection": "close"} if refusal.status in (408, 413) else None
-    return Response(content, refusal.status, headers, "application/json")
+    return Response(content, refusal.status, {"Connection": "close"}, "application/json")
