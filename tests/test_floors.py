@@ -11,7 +11,8 @@ import importlib, pkgutil, sys
 sys.modules["torch"] = None  # from here on `import torch` fails
 
 import econet
-rooms = ("statistics", "images", "runs", "data", "deployment.engines", "deployment.proof", "measurement", "report")
+rooms = ("statistics", "images", "runs", "data", "deployment.engines", "deployment.proof", "measurement")
+rooms += ("report", "serving")
 names = ["econet.cli.main", *(f"econet.deployment.{name}" for name in ("predictor", "graph", "sidecar", "zoo"))]
 names += [f"econet.explanation.{name}" for name in ("occlusion", "random_masks", "evidence", "randomised_file")]
 names += ["econet.jobs.explain", "econet.jobs.prove"]

@@ -22,7 +22,7 @@ MEND = 2
 BUG = 70
 _SIGNALLED = 128
 # Which extra of the package brings a module that only some commands need.
-_EXTRA_OF = {"torch": "train", "onnxscript": "train", "optuna": "search"}
+_EXTRA_OF = {"torch": "train", "onnxscript": "train", "optuna": "search", "uvicorn": "demo", "starlette": "demo"}
 
 
 class Terminated(BaseException):

@@ -25,6 +25,7 @@ COMMANDS = (
     "predict",
     "prove",
     "explain",
+    "serve",
     "prune",
     "quantize",
     "sensitivity",

@@ -29,10 +29,15 @@ class Embedded:
 
 def embedded(pixels: Pixels) -> Embedded:
     """The picture uint8 [H, W, C] as it is, losslessly."""
+    source = f"data:image/png;base64,{base64.b64encode(png(pixels)).decode()}"
+    return Embedded(source, width=int(pixels.shape[1]), height=int(pixels.shape[0]))
+
+
+def png(pixels: Pixels) -> bytes:
+    """The picture uint8 [H, W, C] as a PNG file."""
     stream = io.BytesIO()
     _image(pixels).save(stream, format="PNG", optimize=True)
-    source = f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
-    return Embedded(source, width=int(pixels.shape[1]), height=int(pixels.shape[0]))
+    return stream.getvalue()
 
 
 def reduced(pixels: Pixels) -> Pixels:

@@ -103,6 +103,18 @@ def cifar(layout: Layout, data_dir: Path | None = None, *, download: bool = Fals
     return Source(classes=classes, train=train, validation=None, test=test, warnings=tuple(warnings))
 
 
+def cifar_test_pictures(layout: Layout, data_dir: Path | None = None) -> tuple[tuple[str, ...], Images] | None:
+    """Class names and test pictures alone, or None where the set is not on this machine.
+
+    Raises UserError where one of the two files is missing, cut or not the makers'.
+    """
+    folder = _find(layout, data_dir)
+    if folder is None:
+        return None
+    classes = _class_names(folder / layout.names)
+    return classes, _read(layout, folder / layout.test, len(classes), [])
+
+
 def _find(layout: Layout, data_dir: Path | None) -> Path | None:
     """The first folder with any of the set's pictures: what else is missing there is then said by name."""
     for base in search_folders(data_dir):

@@ -59,6 +59,13 @@ def fashion_mnist(data_dir: Path | None = None) -> Source:
     )
 
 
+def bundled_test_pictures() -> Images:
+    """The 10,000 test pictures that come with EcoNet, alone. Raises UserError where a file of theirs is damaged."""
+    place = resources.files("econet.data") / "fashion_mnist"
+    parts = {name: _contents(place / name, digest) for name, digest in PUBLISHED.items() if name.startswith("t10k")}
+    return _pair(place, parts, "t10k")
+
+
 def _given(data_dir: Path | None) -> Path | None:
     """The folder under `data_dir` that holds any of the four files, or None for the bundled set."""
     for folder in (data_dir, data_dir / _SUBFOLDER) if data_dir else ():

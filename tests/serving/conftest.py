@@ -1,0 +1,46 @@
+"""Networks to serve: the shipped one, and copies of it that say other things about themselves."""
+
+import io
+from pathlib import Path
+
+import msgspec
+import onnx
+import pytest
+from PIL import Image
+
+from econet.deployment.metadata import embed, read_metadata
+from served_page import SHIPPED, serving
+
+
+@pytest.fixture(scope="session")
+def relabelled():
+    """Write a copy of the shipped network with other classes, and perhaps another preprocessing, to `path`."""
+
+    def write(path: Path, classes=None, **preprocess) -> Path:
+        model = onnx.load(SHIPPED)
+        known = read_metadata(model, SHIPPED)
+        changed = msgspec.structs.replace(known.preprocess, **preprocess)
+        embed(model, msgspec.structs.replace(known, classes=tuple(classes or known.classes), preprocess=changed))
+        path.write_bytes(model.SerializeToString())
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The shipped network's page."""
+    with serving([SHIPPED]) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def as_file():
+    """A picture as the bytes of a file."""
+
+    def save(picture: Image.Image, kind="PNG", **options) -> bytes:
+        stream = io.BytesIO()
+        picture.save(stream, kind, **options)
+        return stream.getvalue()
+
+    return save
