@@ -42,6 +42,7 @@ PAGE = "page.html"
         help="Images the verdict is about; validation while you develop.",
     ),
     click.option("--seeds", type=int, default=1, show_default=True, metavar="N", help="Repeat with N seeds."),
+    click.option("--folds", type=int, metavar="K", help="Deal the pictures into K parts; each is proof once."),
     click.option("--open", "open_page", is_flag=True, help="Open the page in the browser."),
     click.option(
         "--width",

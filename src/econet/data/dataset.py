@@ -50,6 +50,7 @@ class Dataset:
     `fingerprint` is the SHA-256 over classes, splits, labels and pixels: two data sets with the same one are
     the same data, split the same way. `source` is what the user typed; `name` is short enough for a folder.
     `beyond` is the gray level of what lies beyond a picture's edge; None: the preprocessing's offset.
+    `fold` is (number from 0, of how many) where the test pictures are one of several parts of all of them.
     `statistics` are there for streamed pictures, whose `pixels` decode when indexed (`data.stream`), else None.
     """
 
@@ -67,3 +68,4 @@ class Dataset:
     warnings: tuple[str, ...] = ()
     statistics: PixelStatistics | None = None
     beyond: int | None = None
+    fold: tuple[int, int] | None = None

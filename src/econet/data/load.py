@@ -16,7 +16,7 @@ from econet.data.sources.imagenet import find_imagenet, imagenet, is_imagenet
 from econet.data.sources.listed import FileSource
 from econet.data.sources.photo_files import printable
 from econet.data.sources.source import Source
-from econet.data.split import divided
+from econet.data.split import divided, fold_of
 from econet.data.store import check_memory, fingerprint, fits_memory, normalisation, resize_all
 from econet.errors import UserError, unknown_name
 from econet.images.preprocess import Preprocess
@@ -40,6 +40,7 @@ def load_data(
     validation: float = 0.1,
     seed: int = 0,
     skip_bad: bool = False,
+    fold: tuple[int, int] | None = None,
 ) -> Dataset:
     """Load `fashion-mnist`, `cifar10`, `cifar100`, `imagenet`, or a folder of class folders (`./cifar10` if in doubt).
 
@@ -47,8 +48,9 @@ def load_data(
     256) for ILSVRC, and 64 for folders. `crop_from` keeps pictures of that side, larger than `image_size`: training
     crops at random out of them, evaluation takes the centre. `validation` is the share of the training pictures held
     out (0 < share <= 0.5) where the source has no validation of its own; a folder without test/ also gives 15 % of its
-    pictures to test. `seed` decides both. ILSVRC, and a folder too large for memory, stays on disk and is decoded when
-    it is needed (`data.stream`). Raises UserError for whatever a person can put right.
+    pictures to test, or with `fold` (number from 0, of how many) that part of them. `seed` decides all of it. ILSVRC,
+    and a folder too large for memory, stays on disk and is decoded when it is needed (`data.stream`). Raises UserError
+    for whatever a person can put right.
     """
     _check(image_size, crop_from, validation, seed)
     name = source if source in NAMES else printable(Path(source).resolve().name) or "folder"
@@ -56,13 +58,16 @@ def load_data(
     if source not in NAMES or source == IMAGENET:
         files, preprocess = _left_on_disk(source, data_dir, image_size, crop_from, chosen)
         if isinstance(files, FileSource):
+            if fold is not None:
+                raise _no_folds(name, "its photos stay on disk, where they are not dealt out")
             return streamed_dataset(
                 files, preprocess, name=name, source=source, validation=validation, seed=seed, skip_bad=skip_bad
             )
         found = photo_folder(files, preprocess, skip_bad=skip_bad)
     else:
         found, preprocess = _read(source, data_dir, download, image_size, crop_from, chosen or "stretch")
-    train, held, test = divided(found.train, found.validation, found.test, validation, seed, found.classes)
+    parts = found if fold is None else _in_folds(found, fold, seed, name)
+    train, held, test = divided(parts.train, parts.validation, parts.test, validation, seed, found.classes)
     train, held, test = (resize_all(part, preprocess) for part in (train, held, test))
     offset, scale = normalisation(train.pixels)
     return Dataset(
@@ -76,6 +81,7 @@ def load_data(
         fingerprint=fingerprint(found.classes, (train, held, test)),
         split_seed=seed,
         validation_fraction=validation,
+        fold=fold,
         listing=_relabelled(found, train, held, test),
         warnings=found.warnings,
     )
@@ -184,6 +190,18 @@ def _preprocess(
         offset=0,
         scale=1.0,
     )
+
+
+def _in_folds(found: Source, fold: tuple[int, int], seed: int, name: str) -> Source:
+    """The source with one part of its pictures as test. Raises UserError where it brings a test split of its own."""
+    if found.test is not None or found.validation is not None:
+        raise _no_folds(name, "it brings a split of its own, which folds would mix into the training")
+    kept, out = fold_of(found.train.labels, *fold, seed)
+    return replace(found, train=found.train.take(kept), test=found.train.take(out))
+
+
+def _no_folds(name: str, why: str) -> UserError:
+    return UserError(f"{name} cannot be judged in folds", why, "leave --folds out")
 
 
 def _relabelled(found: Source, train: Images, held: Images, test: Images) -> tuple[FileLine, ...]:

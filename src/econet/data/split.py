@@ -71,6 +71,21 @@ def stratified(
     return np.setdiff1d(np.arange(len(labels)), out), out
 
 
+def fold_of(labels: NDArray[np.int64], fold: int, folds: int, seed: int) -> tuple[Indices, Indices]:
+    """Positions (kept, in the fold) of `labels` [N], each in rising order: `fold` 0 to `folds` - 1 of as many parts.
+
+    Every class is dealt out as evenly as it goes, one fold after the other, so that each picture is in one fold.
+    """
+    order = shuffled(len(labels), stream_seed(seed, "split", "folds"))
+    dealt = np.empty(len(labels), np.intp)
+    start = 0
+    for label in np.unique(labels):
+        members = order[labels[order] == label]
+        dealt[members] = (start + np.arange(len(members))) % folds
+        start += len(members)
+    return np.flatnonzero(dealt != fold), np.flatnonzero(dealt == fold)
+
+
 def shuffled(count: int, seed: int) -> Indices:
     """A permutation from PCG64's raw words, which NumPy promises to keep; `permutation` may change."""
     return np.argsort(np.random.PCG64(seed).random_raw(count), kind="stable")

@@ -132,6 +132,7 @@ def _asked(options: CompareOptions, dataset: Dataset) -> ComparisonConfig:
         threads=options.threads,
         seed=options.seed,
         seeds=options.seeds,
+        folds=options.folds,
     )
 
 

@@ -23,7 +23,10 @@ def settings(kind: type[Settings], asked: Mapping[str, Any], **more: Any) -> Set
 
 @dataclass(frozen=True, slots=True)
 class DataOptions:
-    """Which images, and how they are split and resized; `crop_from` is the store's side where crops come out of it."""
+    """Which images, and how they are split and resized; `crop_from` is the store's side where crops come out of it.
+
+    `fold` is (number from 0, of how many): that part of all pictures is the test split.
+    """
 
     source: str
     data_dir: Path | None = None
@@ -34,6 +37,7 @@ class DataOptions:
     validation: float = 0.1
     seed: int = 0
     skip_bad: bool = False
+    fold: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +262,8 @@ class CompareOptions:
     """What a comparison asks: two sides, how long they train, and the margin.
 
     `baseline` and `candidate` are a model's name, a run folder or a file; `teacher` is `baseline`, `none`,
-    a model's name or a run folder. `time_s` is all training together; `epochs` is each side's.
+    a model's name or a run folder. `time_s` is all training together; `epochs` is each side's. With `folds` the
+    pictures are dealt into so many parts, each of which is the proof of a comparison of its own.
     """
 
     data: DataOptions
@@ -276,6 +281,7 @@ class CompareOptions:
     optimizer: OptimizerName | None = None
     schedule: ScheduleName = "one-cycle"
     seeds: int = 1
+    folds: int | None = None
     seed: int = 0
     deterministic: bool = False
     device: str = "auto"
@@ -288,6 +294,13 @@ def check_compare_options(options: CompareOptions) -> None:
         raise unknown_name("proof", options.proof, get_args(Proof))
     check_range("--margin", options.margin, 0.0001, 0.5)
     check_range("--seeds", options.seeds, 1, 100)
+    check_range("--folds", options.folds, 3, 50)
+    if options.folds is not None and (options.seeds > 1 or options.proof != "test"):
+        raise UserError(
+            f"--folds {options.folds} goes with one seed and the test pictures",
+            "every fold is a comparison of its own, and its part of the pictures is the proof",
+            "leave --seeds and --proof out",
+        )
     check_range("--width", options.width, 0.05, 16)
     check_train_options(
         TrainOptions(

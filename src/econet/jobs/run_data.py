@@ -39,6 +39,7 @@ def load(options: DataOptions) -> Dataset:
         validation=options.validation,
         seed=options.seed,
         skip_bad=options.skip_bad,
+        fold=options.fold,
     )
 
 
@@ -53,6 +54,7 @@ def data_config(dataset: Dataset) -> DataConfig:
         validation_fraction=dataset.validation_fraction,
         preprocess=dataset.preprocess,
         statistics_images=None if dataset.statistics is None else dataset.statistics.images,
+        fold=dataset.fold,
     )
 
 
@@ -64,7 +66,7 @@ def load_again(config: DataConfig, *, data_dir: Path | None = None, skip_bad: bo
 def split_as(options: DataOptions, config: DataConfig) -> DataOptions:
     """`options` with the size, the split and the seed that a run recorded."""
     sized = sized_as(options, config.preprocess)
-    return replace(sized, validation=config.validation_fraction, seed=config.split_seed)
+    return replace(sized, validation=config.validation_fraction, seed=config.split_seed, fold=config.fold)
 
 
 def sized_as(options: DataOptions, preprocess: Preprocess) -> DataOptions:

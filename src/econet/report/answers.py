@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from econet.measurement.accuracy import Predictions
 from econet.runs.beside import beside
+from econet.runs.comparison_records import Side
 
 
 def right(predictions: Predictions) -> NDArray[np.bool_]:
@@ -18,6 +19,11 @@ def right(predictions: Predictions) -> NDArray[np.bool_]:
 def confidence(predictions: Predictions) -> NDArray[np.floating[Any]]:
     """The probability of the answer given, [N]."""
     return predictions.probabilities[np.arange(len(predictions)), predictions.predicted]
+
+
+def pooled_path(folder: Path, side: Side) -> Path:
+    """Where a comparison in folds keeps a side's answers to the pictures of all folds."""
+    return folder / f"{side.role}.{side.precision}.predictions.npz"
 
 
 def predictions_path(artifact: Path) -> Path:

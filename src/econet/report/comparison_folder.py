@@ -7,7 +7,7 @@ import msgspec
 
 from econet.errors import UserError
 from econet.measurement.accuracy import Predictions, read_predictions
-from econet.report.answers import predictions_path
+from econet.report.answers import pooled_path, predictions_path
 from econet.runs.comparison_records import Comparison, Side
 from econet.runs.folder import Run
 from econet.runs.ledger_records import Ledger
@@ -42,10 +42,12 @@ class ComparisonFolder:
 
     def predictions(self, side: Side) -> Predictions | None:
         """The side's answers to the pictures of the proof. Raises UserError where the file is damaged."""
-        artifact = self.artifact(side)
-        if artifact is None or not predictions_path(artifact).is_file():
-            return None
-        return read_predictions(predictions_path(artifact))
+        if self.comparison.folds is not None:
+            path = pooled_path(self.path, side)
+        else:
+            artifact = self.artifact(side)
+            path = None if artifact is None else predictions_path(artifact)
+        return None if path is None or not path.is_file() else read_predictions(path)
 
     def history(self, side: Side) -> list[Epoch]:
         """The epochs of the side's training."""

@@ -91,7 +91,7 @@ def _charts(opened: ComparisonFolder, baseline: Side, candidate: Side) -> dict[s
 def _repeats(comparison: Comparison, digits: int) -> Markup | None:
     bars = [
         Bar(
-            f"seed {repeat.seed}",
+            words.repeat_name(repeat),
             repeat.difference.candidate_minus_baseline,
             repeat.difference.interval,
             f": {repeat.verdict}",
@@ -103,6 +103,8 @@ def _repeats(comparison: Comparison, digits: int) -> Markup | None:
 
 
 def _mean_of_repeats(comparison: Comparison, digits: int) -> str | None:
+    if comparison.folds is not None:
+        return None
     values = [repeat.difference.candidate_minus_baseline for repeat in comparison.repeats]
     if len(values) < 3:
         return None

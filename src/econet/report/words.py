@@ -1,7 +1,7 @@
 """The answer in words, for the terminal and the page alike: plain text, no markup."""
 
 from econet.report import numbers
-from econet.runs.comparison_records import Comparison, Side
+from econet.runs.comparison_records import Comparison, Repeat, Side
 from econet.statistics.intervals import images_needed
 
 
@@ -36,7 +36,7 @@ def proof_sides(comparison: Comparison) -> tuple[Side, Side]:
 def headline(comparison: Comparison) -> str:
     """The shortest true answer."""
     small = small_network(comparison)
-    if comparison.repeats:
+    if comparison.repeats and comparison.folds is None:
         return _headline_of_repeats(comparison, small)
     low, high = comparison.difference.interval
     if comparison.verdict == "yes":
@@ -55,7 +55,7 @@ def detail(comparison: Comparison) -> str:
     digits = numbers.difference_digits(difference.interval, comparison.margin)
     low, high = (numbers.points(end, digits) for end in difference.interval)
     allowed = "no loss" if comparison.margin == 0 else numbers.points(-comparison.margin, digits)
-    which = f" (seed {comparison.seed})" if comparison.repeats else ""
+    which = f" (seed {comparison.seed})" if comparison.repeats and comparison.folds is None else ""
     return (
         f"{accuracies}{which}; on new pictures like these the two files differ by between "
         f"{low} and {high} points, and you allowed {allowed}."
@@ -68,10 +68,15 @@ def advice(comparison: Comparison) -> list[str]:
         return []
     digits = numbers.difference_digits(comparison.difference.interval, comparison.margin)
     sentences = [_margin_advice(comparison, digits)]
-    if comparison.verdict == "undecided" and not comparison.repeats:
+    if comparison.verdict == "undecided" and (not comparison.repeats or comparison.folds is not None):
         sentences.append(_picture_advice(comparison))
     training = _training_advice(comparison)
     return [*sentences, training] if training else sentences
+
+
+def repeat_name(repeat: Repeat) -> str:
+    """What one of several comparisons is called."""
+    return f"seed {repeat.seed}" if repeat.fold is None else f"fold {repeat.fold + 1}"
 
 
 def accuracy(side: Side) -> str:
@@ -81,6 +86,8 @@ def accuracy(side: Side) -> str:
 
 def pictures(comparison: Comparison) -> str:
     """What the pictures of the proof are called."""
+    if comparison.folds is not None:
+        return "pictures"
     return "test pictures" if comparison.proof == "test" else "validation pictures"
 
 

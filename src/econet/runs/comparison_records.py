@@ -61,12 +61,13 @@ class ComparisonSeconds(Record, frozen=True, kw_only=True):
 
 
 class Repeat(Record, frozen=True, kw_only=True):
-    """One seed of `--seeds N`: its folder and its answer."""
+    """One seed of `--seeds N`, or one `fold` (from 0) of `--folds K`: its folder and its answer."""
 
     folder: str
     seed: int
     difference: Difference
     verdict: Verdict
+    fold: int | None = None
 
 
 class ComparisonConfig(Record, frozen=True, kw_only=True):
@@ -96,10 +97,14 @@ class ComparisonConfig(Record, frozen=True, kw_only=True):
     threads: int | None
     seed: int
     seeds: int
+    folds: int | None = None
 
 
 class Comparison(Record, frozen=True, kw_only=True):
-    """`comparison.json`: the sides, the paired difference and the verdict; `ledger` tells what each step cost."""
+    """`comparison.json`: the sides, the paired difference and the verdict; `ledger` tells what each step cost.
+
+    With `folds` the difference and every accuracy are over all pictures, each judged by the networks of its own fold.
+    """
 
     schema: int = SCHEMA
     created: str
@@ -123,3 +128,4 @@ class Comparison(Record, frozen=True, kw_only=True):
     seconds: ComparisonSeconds
     test_reads: int
     warnings: tuple[str, ...]
+    folds: int | None = None

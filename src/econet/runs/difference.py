@@ -13,7 +13,7 @@ class Difference(Record, frozen=True, kw_only=True):
 
     candidate_minus_baseline: float
     interval: tuple[float, float]
-    method: Literal["tango"] = "tango"
+    method: Literal["tango", "folds"] = "tango"
     level: float = 0.95
     n10: int
     n01: int

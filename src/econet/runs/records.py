@@ -17,7 +17,8 @@ STEP_MARKS = (0.5, 0.75, 0.9)
 class DataConfig(Record, frozen=True, kw_only=True):
     """Which images a run saw: enough to load them again and to notice that they changed.
 
-    `statistics_images`: of how many training pictures offset, scale and mean image were taken; None: of all.
+    `statistics_images`: of how many training pictures offset, scale and mean image were taken; None: of all. `fold`:
+    (number from 0, of how many) where the test pictures are one of several parts of all of them.
     """
 
     source: str
@@ -28,6 +29,7 @@ class DataConfig(Record, frozen=True, kw_only=True):
     validation_fraction: float
     preprocess: Preprocess
     statistics_images: int | None = None
+    fold: tuple[int, int] | None = None
 
 
 class TeacherRun(Record, frozen=True, kw_only=True):

@@ -104,7 +104,7 @@ def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
         raise ValueError(f"an interval of repeats needs at least 3 values, not {n}")
     mean = math.fsum(values) / n
     variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
-    half = _t(level, n - 1) * math.sqrt(variance / n)
+    half = student_quantile(level, n - 1) * math.sqrt(variance / n)
     return mean - half, mean + half
 
 
@@ -144,7 +144,7 @@ def _restricted_share(n10: float, n01: float, n: int, difference: float) -> floa
     return -2 * c / (b + root)
 
 
-def _t(level: float, freedom: int) -> float:
+def student_quantile(level: float, freedom: int) -> float:
     """The two-sided quantile of Student's t, by halving the angle atan(t / sqrt(freedom))."""
     low, high = 0.0, math.pi / 2
     for _ in range(_HALVINGS):
