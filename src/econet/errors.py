@@ -1,7 +1,9 @@
 """The one error a person can put right: what is wrong, why, and what to do."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -15,6 +17,15 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return f"error: {self.what}\n  why: {self.why}\n  try: {self.remedy}"
+
+
+@contextmanager
+def read_from(path: Path) -> Generator[None]:
+    """Name the file in a UserError about what was recorded in it."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{path}: {error.what}", error.why, error.remedy) from error
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:

@@ -6,7 +6,7 @@
 import hashlib
 import math
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -17,6 +17,7 @@ from econet.runs.artifact_records import Precision
 from econet.runs.record import SCHEMA, Record, read_record, write_record
 
 Number = Literal["float32", "int8", "uint8"]
+Counted = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
 
 
 class InputTensor(Record, frozen=True, kw_only=True):
@@ -58,8 +59,8 @@ class Sidecar(Record, frozen=True, kw_only=True):
     output: OutputTensor
     provenance: str | None = None
     sha256: str | None = None
-    macs: int | None = None
-    parameters: int | None = None
+    macs: Counted | None = None
+    parameters: Counted | None = None
 
     @property
     def metadata(self) -> Metadata:

@@ -1,6 +1,6 @@
 """The Preprocess record: how a picture becomes the network's input. One definition, three users."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.uint8]
+# Pixels a side; a record that says more is damaged, and would fill the memory.
+Side = Annotated[int, msgspec.Meta(ge=1, le=16_384)]
 
 
 class Preprocess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -18,13 +20,22 @@ class Preprocess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `offset` is a whole number of gray levels, so that it can serve as the zero point of an 8-bit input.
     """
 
-    image_size: tuple[int, int]
+    image_size: tuple[Side, Side]
     channels: Literal[1, 3]
     resize: Literal["none", "stretch", "shorter-side"] = "none"
-    resize_size: tuple[int, int]
+    resize_size: tuple[Side, Side]
     crop: Literal["none", "centre"] = "none"
-    offset: int
-    scale: float
+    offset: Annotated[int, msgspec.Meta(ge=-1024, le=1024)]
+    scale: Annotated[float, msgspec.Meta(gt=0)]
+
+    def __post_init__(self) -> None:
+        cut = self.crop == "centre"
+        pairs = list(zip(self.image_size, self.resize_size, strict=True))
+        if any(side > kept if cut else side != kept for side, kept in pairs):
+            raise ValueError(
+                f"`image_size` {list(self.image_size)} is not cut out of `resize_size` {list(self.resize_size)} "
+                f"by crop {self.crop}"
+            )
 
 
 def resized(image: Pixels, preprocess: Preprocess) -> Pixels:

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from econet.errors import UserError
+from econet.errors import UserError, read_from
 from econet.images.preprocess import Preprocess
 from econet.models import catalog
 from econet.models.layers_2012 import MeanImageLayer
@@ -25,9 +26,25 @@ def trained_network(run: Run, module: nn.Module | None = None) -> nn.Module:
     run.finished  # noqa: B018 - raises where training did not come to its end
     _refuse_quantized(run)
     architecture = run.config.architecture
-    network = catalog.network(architecture) if module is None else catalog.handed_over(module, architecture)
+    with read_from(run.config_path):
+        network = catalog.network(architecture) if module is None else catalog.handed_over(module, architecture)
     load_into(network, run.weights_path)
-    return network.eval()
+    _check_answers(network.eval(), run)
+    return network
+
+
+def _check_answers(network: nn.Module, run: Run) -> None:
+    """Raises UserError where a network, made as recorded, cannot answer a black picture: weights fit more than one."""
+    record = run.config.data.preprocess
+    try:
+        with torch.no_grad():
+            network(torch.zeros(1, record.channels, *record.image_size))
+    except Exception as error:  # whatever torch, or a user's own code, says to it
+        raise UserError(
+            f"{run.config_path}: the recorded network cannot answer a picture of {list(record.image_size)}",
+            (str(error).strip().splitlines() or [type(error).__name__])[0],
+            "config.json from a copy, or the network as it was when the run was made",
+        ) from error
 
 
 def _refuse_quantized(run: Run) -> None:
