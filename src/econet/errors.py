@@ -1,7 +1,9 @@
 """The one error a person can put right: what is wrong, why, and what to do."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -22,6 +24,15 @@ def one_line(text: object, most: int = 200) -> str:
     line = next(iter(str(text).strip().splitlines()), "")
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line[:most])
     return shown or f"{type(text).__name__} without a word"
+
+
+@contextmanager
+def read_from(path: Path) -> Generator[None]:
+    """Name the file in a UserError about what was recorded in it."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{path}: {error.what}", error.why, error.remedy) from error
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:

@@ -68,3 +68,10 @@ def test_one_before_a_layer_that_is_not_linear_in_size_is_refused():
     made = catalog.build("alexnet:original_code", input_shape=(3, 224, 224), width=0.05)
     with pytest.raises(UserError, match="MapNormLayer follows it"):
         without_lrn(made, (0.5, 0.5))
+
+
+@pytest.mark.parametrize("factors", [(), (0.6,), (0.6, 0.6, 0.6)])
+def test_a_record_with_other_than_one_factor_a_normalisation_is_refused(factors):
+    with pytest.raises(UserError, match="cannot be dropped as recorded") as refused:
+        without_lrn(network(), factors)
+    assert refused.value.why == f"`lrn_factors` has {len(factors)} factors for 2 normalisations"

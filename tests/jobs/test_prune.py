@@ -15,6 +15,7 @@ from torch import nn
 
 import econet
 from econet.errors import UserError
+from econet.files import sha256_of
 from econet.jobs.evaluate import evaluate
 from econet.jobs.export import export_run, torch_logits
 from econet.jobs.options import PruneOptions, TrainOptions
@@ -25,6 +26,7 @@ from econet.models import catalog, cost
 from econet.models.architecture import from_data
 from econet.models.cuts import positions
 from econet.runs.folder import Run
+from econet.runs.record import digest
 from econet.training.progress import Silent
 from econet.training.weights import trained_network
 
@@ -178,6 +180,7 @@ def test_a_recorded_cut_that_was_tampered_with_is_refused(parents, pruned):
     run = pruned(parents(f"{__name__}:mine"), "tampered")
     config = json.loads(run.config_path.read_bytes())
     config["architecture"]["cuts"][0]["keep"]["level"] = ["0-99"]
+    config["architecture_sha256"] = digest(config["architecture"])
     run.config_path.write_text(json.dumps(config))
     with pytest.raises(UserError, match="`level` along axis 0 does not fit its 16 positions"):
         trained_network(run)
@@ -274,6 +277,8 @@ def test_a_resume_needs_the_same_cut_and_an_unchanged_parent(parent, pruned, clo
         train(run.folder, clothes_data, TUNING, Silent(), resume=True)
     record = json.loads(run.pruning_path.read_bytes())
     run.pruning_path.write_text(json.dumps({**record, "parent_weights_sha256": "0" * 64}))
+    config = json.loads(run.config_path.read_bytes())
+    run.config_path.write_text(json.dumps(config | {"pruning_sha256": sha256_of(run.pruning_path)}))
     with pytest.raises(UserError, match=r"the parent in .* changed"):
         pruned(parent, resume=True)
 

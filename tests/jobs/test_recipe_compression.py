@@ -128,6 +128,7 @@ def test_a_recipe_prunes_quantizes_and_evaluates_the_last_file(drawer):
     assert {run.config.seed for run in runs} == {0}
 
 
+@pytest.mark.slow
 def test_killed_between_and_inside_its_steps_it_ends_with_the_same_bits(drawer, monkeypatch):
     take("whole")
     for trainings in (1, 2, 3, 4):  # inside the training, both of the pruning and that of the quantizing

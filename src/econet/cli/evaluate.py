@@ -51,8 +51,8 @@ _CONFUSIONS_SHOWN = 5
     options.runtime_option,
     options.path_option("--out", "Where an ensemble's record is written [default: runs/<data>-ensemble-<time>]."),
     options.data_dir_option,
-    click.option("--download", is_flag=True, help="Fetch a known data set that is not on this machine."),
-    click.option("--skip-bad", is_flag=True, help="Set files that cannot be decoded aside and go on."),
+    options.download_option,
+    options.skip_bad_option,
 )
 def evaluate(terminal: Terminal, *, targets: tuple[str, ...], data: str | None, **asked: Any) -> int:
     """Measure accuracy on images the network never learned from.

@@ -1,14 +1,14 @@
 """`econet export`: the file that ships, and the proof that it gives the same answers."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from econet.cli import options
 from econet.cli.ending import DONE, NO
 from econet.cli.terminal import Terminal
-from econet.runs.choices import Format, OtherRuntime
+from econet.runs.choices import Format
 
 FORMATS: tuple[Format, ...] = ("onnx", "litert", "openvino", "executorch", "c")
 
@@ -42,16 +42,7 @@ if TYPE_CHECKING:
     ),
     options.data_dir_option,
 )
-def export(
-    terminal: Terminal,
-    *,
-    run: Path,
-    to: Format,
-    int8: bool,
-    parity_drop: float,
-    prove_in: OtherRuntime | None,
-    data_dir: Path | None,
-) -> int:
+def export(terminal: Terminal, *, run: Path, **asked: Any) -> int:
     """Write the file that ships and prove its answers.
 
     The file needs no torch; its answers are compared with the network's on validation images. Exit code 1 where they
@@ -61,50 +52,44 @@ def export(
     from econet.jobs.options import check_range
     from econet.runs.folder import open_run
 
-    check_range("--parity-drop", parity_drop, 0, 1)
+    check_range("--parity-drop", asked["parity_drop"], 0, 1)
     opened = open_run(run)
 
     from econet.deployment.parity import ParityBroken
     from econet.jobs.export_target import export_as
 
     try:
-        exported = export_as(
-            opened,
-            to=to,
-            int8=int8,
-            parity_drop=parity_drop,
-            progress=terminal.progress(),
-            data_dir=data_dir,
-            prove_in=prove_in,
-        )
+        exported = export_as(opened, progress=terminal.progress(), **asked)
     except ParityBroken as broken:
         reason = str(broken)
         terminal.result({"passed": False, "reason": reason}, human=lambda: [f"parity is broken: {reason}"])
-        if int8 and "quantized" not in opened.config.architecture:
+        if asked["int8"] and "quantized" not in opened.config.architecture:
             terminal.note(f"next: econet quantize {run}, where 8 bits cost the network its answers")
         return NO
 
-    from econet.report import numbers
-
     path = run / exported.file
-    parity, accuracy = exported.parity, exported.accuracy_validation
-    terminal.result(
-        exported,
-        human=lambda: [
-            f"{path}: {to}, {exported.precision}, {numbers.file_size(exported.bytes)}",
-            f"parity holds: {numbers.percent(parity.top1_agreement, 2)} same answers "
-            f"on {parity.images:,} stored images and {parity.files:,} files",
-            *(
-                f"in {each.runtime} {each.version} too: {numbers.percent(each.parity.top1_agreement, 2)} same answers"
-                for each in exported.proven_in
-            ),
-            f"validation accuracy {numbers.percent(accuracy.artifact, 2)}, before export "
-            f"{numbers.percent(accuracy.network, 2)}",
-            *(f"warning: {warning}" for warning in exported.warnings),
-        ],
-    )
+    terminal.result(exported, human=lambda: _screen(exported, path))
     terminal.note(f"next: {_following(exported, run, path)}")
     return DONE
+
+
+def _screen(exported: "Export", path: Path) -> list[str]:
+    """The file, its proofs, the accuracy before and after, and what there is to warn of."""
+    from econet.report import numbers
+
+    parity, accuracy = exported.parity, exported.accuracy_validation
+    return [
+        f"{path}: {exported.format}, {exported.precision}, {numbers.file_size(exported.bytes)}",
+        f"parity holds: {numbers.percent(parity.top1_agreement, 2)} same answers "
+        f"on {parity.images:,} stored images and {parity.files:,} files",
+        *(
+            f"in {each.runtime} {each.version} too: {numbers.percent(each.parity.top1_agreement, 2)} same answers"
+            for each in exported.proven_in
+        ),
+        f"validation accuracy {numbers.percent(accuracy.artifact, 2)}, before export "
+        f"{numbers.percent(accuracy.network, 2)}",
+        *(f"warning: {warning}" for warning in exported.warnings),
+    ]
 
 
 def _following(exported: "Export", run: Path, path: Path) -> str:

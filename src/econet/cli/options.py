@@ -123,9 +123,13 @@ data_dir_option = path_option(
     "--data-dir", "Where data sets lie [default: $ECONET_DATA, then the user's data folder, then the system's]."
 )
 
+download_option = click.option("--download", is_flag=True, help="Fetch a known data set that is not on this machine.")
+
+skip_bad_option = click.option("--skip-bad", is_flag=True, help="Set files that cannot be decoded aside and go on.")
+
 data_options = together(
     data_dir_option,
-    click.option("--download", is_flag=True, help="Fetch a known data set that is not on this machine."),
+    download_option,
     click.option("--image-size", type=int, metavar="N", help="Side of the square images, in pixels."),
     click.option("--crop-from", type=int, metavar="N", help="Keep pictures of N pixels and crop --image-size of them."),
     click.option("--resize", type=Named("resize", "stretch", "shorter-side"), help="How photos become square."),
@@ -137,7 +141,7 @@ data_options = together(
         show_default=True,
         help="Share of the training images held out to choose by.",
     ),
-    click.option("--skip-bad", is_flag=True, help="Set files that cannot be decoded aside and go on."),
+    skip_bad_option,
 )
 
 length_options = together(

@@ -40,8 +40,16 @@ def lrn_factors(network: Network, images: Tensor) -> tuple[float, ...]:
 def without_lrn(network: Network, factors: Sequence[float]) -> Network:
     """A copy of `network` without its normalisations, each `factor` folded into the next layer with weights.
 
-    Raises UserError where something in between is not linear in the size of the responses.
+    Raises UserError where something in between is not linear in the size of the responses, and where the factors are
+    not as many as the normalisations.
     """
+    normalisations = sum(isinstance(layer, LrnLayer) for layer in network.layers)
+    if len(factors) != normalisations:
+        raise UserError(
+            f"the LRN of {network.architecture.name} cannot be dropped as recorded",
+            f"`lrn_factors` has {len(factors)} factors for {normalisations} normalisations",
+            "restore the record from a copy",
+        )
     kept = [index for index, layer in enumerate(network.architecture.layers) if not isinstance(layer, Lrn)]
     layers = tuple(network.architecture.layers[index] for index in kept)
     made = Network(replace(network.architecture, layers=layers))

@@ -25,6 +25,7 @@ from econet.models.as_built import architecture_as_built
 from econet.models.cuts import Cut, cut_network, ranges, tensors_of
 from econet.models.network import Network
 from econet.runs.choices import Importance
+from econet.training.weights import first_misfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,20 @@ def prune_channels(
 
 
 def cut_copy(network: nn.Module, cut: Cut) -> nn.Module:
-    """`network` cut, as a copy; one of the catalog with the architecture that belongs to it."""
+    """`network` cut, as a copy; one of the catalog with the architecture that belongs to it.
+
+    Raises UserError where the cut does not fit the network.
+    """
     narrow = copy.deepcopy(network)
     cut_network(narrow, cut)
     if not isinstance(narrow, Network):
         return narrow
     rebuilt = Network(architecture_as_built(narrow))
+    misfit = first_misfit(rebuilt, narrow.state_dict())
+    if misfit is not None:
+        raise UserError(
+            "the recorded cut does not fit the network", f"behind it {misfit}", "the record of the cut from a copy"
+        )
     rebuilt.load_state_dict(narrow.state_dict())
     return rebuilt.train(network.training)
 

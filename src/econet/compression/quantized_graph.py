@@ -6,7 +6,7 @@ without the parent run, torch's exporter or a user's own code.
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 import numpy as np
@@ -19,8 +19,10 @@ from econet.compression.qdq_writer import output_axis
 from econet.compression.quantization import form_of
 from econet.errors import UserError
 from econet.images.preprocess import Preprocess
+from econet.models.architecture import Count
 
 Constants = dict[str, NDArray[Any]]
+Kind = Literal["bool", "int8", "uint8", "int16", "int32", "int64", "float16", "float64"]
 
 
 class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,9 +42,9 @@ class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Indices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A constant of the graph's form, not of its weights: a shape, axes, places to gather from."""
 
-    kind: str
+    kind: Kind
     shape: tuple[int, ...]
-    values: list[Any]
+    values: list[bool | int | float]
 
 
 class QuantizedGraph(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,12 +54,12 @@ class QuantizedGraph(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `integer` and `per_tensor` are those of the QdqPlan.
     """
 
-    image: tuple[int, int, int]
-    classes: int
-    opset: int
+    image: tuple[Count, Count, Count]
+    classes: Count
+    opset: Annotated[int, msgspec.Meta(ge=13, le=30)]
     first: str
-    offset: int
-    scale: float
+    offset: Annotated[int, msgspec.Meta(ge=0, le=255)]
+    scale: Annotated[float, msgspec.Meta(gt=0)]
     operations: tuple[Operation, ...]
     integer: tuple[str, ...]
     range_of: dict[str, str]
@@ -112,7 +114,7 @@ def graph_of(
         clips=plan.clips,
         floats={name: values.shape for name, values in floats.items()},
         indices={
-            name: Indices(values.dtype.name, values.shape, values.ravel().tolist())
+            name: Indices(cast("Kind", values.dtype.name), values.shape, values.ravel().tolist())
             for name, values in used.items()
             if name not in floats
         },
@@ -170,7 +172,7 @@ def to_data(graph: QuantizedGraph) -> dict[str, Any]:
     return msgspec.to_builtins(graph)
 
 
-def from_data(data: dict[str, Any]) -> QuantizedGraph:
+def from_data(data: object) -> QuantizedGraph:
     """Read a graph back. Raises UserError naming the field that is wrong."""
     try:
         return msgspec.convert(data, QuantizedGraph)

@@ -6,7 +6,7 @@ import msgspec
 import onnx
 
 from econet.errors import UserError, one_line
-from econet.images.preprocess import Preprocess, fault_of
+from econet.images.preprocess import Preprocess
 from econet.runs.artifact_records import Precision
 from econet.runs.record import SCHEMA, Record
 
@@ -53,8 +53,6 @@ def _decoded(text: str, path: Path) -> Metadata:
         metadata = msgspec.convert(found, Metadata)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise _unreadable(path, one_line(error)) from error
-    if (fault := fault_of(metadata.preprocess)) is not None:
-        raise _unreadable(path, fault)
     return metadata
 
 

@@ -1,7 +1,7 @@
 """The Preprocess record: how a picture becomes the network's input. One definition, three users."""
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.uint8]
+# Pixels a side. A larger one is asked for by a damaged or hostile record alone: a strip of a picture would be scaled up
+# to gigabytes.
+Side = Annotated[int, msgspec.Meta(ge=1, le=1024)]
 
 
 class Preprocess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,29 +22,24 @@ class Preprocess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `offset` is a whole number of gray levels, so that it can serve as the zero point of an 8-bit input.
     """
 
-    image_size: tuple[int, int]
+    image_size: tuple[Side, Side]
     channels: Literal[1, 3]
     resize: Literal["none", "stretch", "shorter-side"] = "none"
-    resize_size: tuple[int, int]
+    resize_size: tuple[Side, Side]
     crop: Literal["none", "centre"] = "none"
-    offset: int
-    scale: float
+    offset: Annotated[int, msgspec.Meta(ge=-1024, le=1024)]
+    scale: Annotated[float, msgspec.Meta(gt=0)]
 
-
-# A side beyond this is asked for by a hostile file alone: a strip of a picture would be scaled up to gigabytes.
-MOST_PIXELS_A_SIDE = 1024
-
-
-def fault_of(preprocess: Preprocess) -> str | None:
-    """What keeps a record that came with a file from being carried out; None where nothing does."""
-    (height, width), (tall, wide) = preprocess.image_size, preprocess.resize_size
-    if not all(1 <= side <= MOST_PIXELS_A_SIDE for side in (height, width, tall, wide)):
-        return f"image_size {height}x{width} and resize_size {tall}x{wide} must lie in 1 to {MOST_PIXELS_A_SIDE}"
-    if height > tall or width > wide or (preprocess.crop == "none" and (height, width) != (tall, wide)):
-        return f"{height}x{width} cannot be cut out of {tall}x{wide} by the crop {preprocess.crop!r}"
-    if not math.isfinite(preprocess.scale) or abs(preprocess.offset) > 2**31:
-        return f"its offset {preprocess.offset} and scale {preprocess.scale} are no numbers to compute with"
-    return None
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.scale):
+            raise ValueError(f"`scale` {self.scale} is no number to compute with")
+        cut = self.crop == "centre"
+        pairs = list(zip(self.image_size, self.resize_size, strict=True))
+        if any(side > kept if cut else side != kept for side, kept in pairs):
+            raise ValueError(
+                f"`image_size` {list(self.image_size)} is not cut out of `resize_size` {list(self.resize_size)} "
+                f"by crop {self.crop}"
+            )
 
 
 def resized(image: Pixels, preprocess: Preprocess) -> Pixels:

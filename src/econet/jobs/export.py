@@ -163,7 +163,7 @@ def finished_export(path: Path) -> Export | None:
     if not (path.exists() and sidecar(path).exists()):
         return None
     record = read_record(sidecar(path), Export)
-    return record if record.sha256 == sha256_of(path) else None
+    return record if (record.file, record.sha256) == (path.name, sha256_of(path)) else None
 
 
 def calibration_images(dataset: Dataset, seed: int, most: int = CALIBRATION_IMAGES) -> Pixels:

@@ -136,7 +136,9 @@ def _finished(path: Path) -> Export | None:
     if not (path.exists() and recorded.exists() and sidecar_path(path).exists()):
         return None
     record = read_record(recorded, Export)
-    files = [path.with_name(name) for name in record.files]
+    if record.file != path.name or any(Path(name).stem != path.stem for name in record.files):
+        return None
+    files = [path.with_suffix(Path(name).suffix) for name in record.files]
     whole = all(file.exists() for file in files) and sha256_of_all(files) == record.sha256
     return record if whole else None
 

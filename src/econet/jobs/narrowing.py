@@ -17,7 +17,7 @@ from econet.compression.lrn_removal import has_lrn, lrn_factors, without_lrn
 from econet.compression.pruning import Pruned, cut_copy, prune_channels
 from econet.data.augmentation import Augmenter
 from econet.data.dataset import Dataset
-from econet.errors import UserError
+from econet.errors import UserError, read_from
 from econet.files import sha256_of
 from econet.jobs.options import PruneOptions
 from econet.jobs.run_data import seen_by
@@ -27,6 +27,7 @@ from econet.models.network import Network
 from econet.runs import provenance
 from econet.runs.folder import Run
 from econet.runs.pruning_records import CutProof, HeldLayer, LayerWidth, Pruning, Shares, Sizes
+from econet.runs.record import digest
 from econet.statistics.streams import stream_seed
 from econet.training.weights import trained_network
 
@@ -78,16 +79,22 @@ def narrowed(
         importance=options.importance,
         batches=batches,
     )
+    return pruned.network, _architecture(step, pruned.network, pruned.cut), _record(step, options, pruned, factors)
+
+
+def _architecture(step: Step, network: nn.Module, cut: Cut) -> dict[str, Any]:
+    """What is recorded of the parent's network behind `cut`: its new widths, or of a user's own the cut itself."""
+    if isinstance(network, Network):
+        return to_data(network.architecture)
     recorded = step.parent.config.architecture
-    if isinstance(pruned.network, Network):
-        architecture = to_data(pruned.network.architecture)
-    else:
-        architecture = {**recorded, "cuts": [*recorded.get("cuts", ()), msgspec.to_builtins(pruned.cut)]}
-    return pruned.network, architecture, _record(step, options, pruned, factors)
+    return {**recorded, "cuts": [*recorded.get("cuts", ()), msgspec.to_builtins(cut)]}
 
 
 def narrowed_again(step: Step, record: Pruning, module: nn.Module | None) -> nn.Module:
-    """The same network from the record of the cut. Raises UserError where the parent's weights changed."""
+    """The same network from the record of the cut.
+
+    Raises UserError where the parent's weights changed, and where the cut gives another network than was recorded.
+    """
     if sha256_of(step.parent.weights_path) != record.parent_weights_sha256:
         raise UserError(
             f"the parent in {step.parent.folder} changed",
@@ -95,9 +102,18 @@ def narrowed_again(step: Step, record: Pruning, module: nn.Module | None) -> nn.
             "restore the parent, or start again with --out NEW",
         )
     network = starting_network(step, module)
-    if record.lrn_factors is not None and isinstance(network, Network):
-        network = without_lrn(network, record.lrn_factors)
-    return cut_copy(network, Cut(keep=record.keep, groups=record.groups))
+    with read_from(step.run.pruning_path):
+        if record.lrn_factors is not None and isinstance(network, Network):
+            network = without_lrn(network, record.lrn_factors)
+        cut = Cut(keep=record.keep, groups=record.groups)
+        narrow = cut_copy(network, cut)
+        if digest(_architecture(step, narrow, cut)) != digest(step.run.config.architecture):
+            raise UserError(
+                "the recorded cut gives another network than config.json has",
+                "one of the two was changed",
+                "restore both from a copy, or start again with --out NEW",
+            )
+        return narrow
 
 
 def _check_lrn(step: Step, options: PruneOptions) -> None:

@@ -7,7 +7,9 @@ from torch import nn
 
 from econet.compression import quantized_graph
 from econet.compression.fake_quant import FakeQuantNetwork
+from econet.compression.graph_check import checked_network
 from econet.deployment.onnx_export import export_network
+from econet.errors import read_from
 from econet.models import catalog
 from econet.runs.folder import Run
 from econet.training.weights import load_into, trained_network
@@ -29,14 +31,16 @@ def network_of(run: Run, module: nn.Module | None = None) -> nn.Module:
 def quantized_network(run: Run) -> FakeQuantNetwork:
     """The finished network of a quantized run, in evaluation mode, from its record and its weights alone."""
     finished = run.finished
-    network = untrained_quantized(run.config.architecture)
+    network = untrained_quantized(run)
     load_into(network, run.weights_path, finished.weights_sha256)
     return network.eval()
 
 
-def untrained_quantized(architecture: dict[str, Any]) -> FakeQuantNetwork:
+def untrained_quantized(run: Run) -> FakeQuantNetwork:
     """The network that a quantized run records, without values. Raises UserError where the record is wrong."""
-    return FakeQuantNetwork(quantized_graph.from_data(architecture["graph"]))
+    architecture = run.config.architecture
+    with read_from(run.config_path):
+        return checked_network(quantized_graph.from_data(architecture.get("graph")))
 
 
 def quantized_architecture(parent: dict[str, Any], graph: quantized_graph.QuantizedGraph) -> dict[str, Any]:

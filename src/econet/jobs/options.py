@@ -301,19 +301,5 @@ def check_compare_options(options: CompareOptions) -> None:
             "every fold is a comparison of its own, and its part of the pictures is the proof",
             "leave --seeds and --proof out",
         )
-    check_range("--width", options.width, 0.05, 16)
-    check_train_options(
-        TrainOptions(
-            epochs=options.epochs,
-            time_s=options.time_s,
-            batch_size=options.batch_size,
-            lr=options.lr,
-            optimizer=options.optimizer,
-            schedule=options.schedule,
-            augment=options.augment,
-            seed=options.seed,
-            deterministic=options.deterministic,
-            device=options.device,
-            threads=options.threads,
-        )
-    )
+    asked = {each.name: getattr(options, each.name) for each in fields(options)}
+    check_train_options(settings(TrainOptions, asked, teacher=None))

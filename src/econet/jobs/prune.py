@@ -11,8 +11,8 @@ from torch import nn
 
 from econet.data.dataset import Dataset
 from econet.data.listing import write_listing
-from econet.errors import UserError
-from econet.files import folder_lock
+from econet.errors import UserError, read_from
+from econet.files import folder_lock, sha256_of
 from econet.jobs.narrowing import Step, narrowed, narrowed_again
 from econet.jobs.options import PruneOptions, TrainOptions, check_prune_options
 from econet.jobs.run_data import LISTING, check_same_data, holds_a_run, seen_by
@@ -143,8 +143,18 @@ def _begun(
         network, teacher, seen, training, replace(asked, deterministic=asked.deterministic or idle)
     )
     where = provenance.relative_to(step.parent.folder, run.folder)
-    config = configured(training, choices, teacher, seen, parent.model, architecture, asked.seed, parent=where)
     write_record(run.pruning_path, record)
+    config = configured(
+        training,
+        choices,
+        teacher,
+        seen,
+        parent.model,
+        architecture,
+        asked.seed,
+        parent=where,
+        pruning_sha256=sha256_of(run.pruning_path),
+    )
     if dataset.listing:
         write_listing(run.folder / LISTING, dataset)
     run.write_config(config)
@@ -189,6 +199,7 @@ def _resumed(step: Step, record: Pruning, module: nn.Module | None) -> nn.Module
     if not run.has_checkpoint:
         return narrowed_again(step, record, module)
     architecture = run.config.architecture
-    if module is None:
-        return catalog.network(architecture)
-    return catalog.handed_over(copy.deepcopy(module), architecture)
+    with read_from(run.config_path):
+        if module is None:
+            return catalog.network(architecture)
+        return catalog.handed_over(copy.deepcopy(module), architecture)

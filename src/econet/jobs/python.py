@@ -159,7 +159,7 @@ def prune(
     your own network object, which is not changed. `epochs=0` cuts alone. Other options as in TrainOptions. Raises
     UserError where something can be put right.
     """
-    found = open_run(run.folder if isinstance(run, Run) else Path(run))
+    found = _opened(run)
     config = found.config
     asked = PruneOptions(
         ratio=ratio,
@@ -192,7 +192,7 @@ def quantize(
     `teacher` is a run or several, "none", or left out: the run itself teaches. Other options as in QuantizeOptions.
     `module` and `data` are for a run of your own network object. Raises UserError where something can be put right.
     """
-    parent = open_run(run.folder if isinstance(run, Run) else Path(run))
+    parent = _opened(run)
     config = parent.config
     taught = teacher != "none"
     asked = QuantizeOptions(
@@ -219,7 +219,7 @@ def sensitivity(
     The record, a table and a figure are written in the run's folder. `module` and `data` are for a run of your own
     network object. Raises UserError where something can be put right.
     """
-    found = open_run(run.folder if isinstance(run, Run) else Path(run))
+    found = _opened(run)
     return sensitivity_in(found, progress or Silent(), images=images, dataset=data, module=module)
 
 
@@ -374,6 +374,10 @@ def _seconds(time: str | None, epochs: int | None) -> float | None:
     if time is None and epochs is not None:
         return None
     return parse_duration(time or USUAL_TIME, "time")
+
+
+def _opened(run: Run | Path | str) -> Run:
+    return open_run(run.folder if isinstance(run, Run) else Path(run))
 
 
 def _folder_of(run: Run | Path | None) -> Path | None:

@@ -170,7 +170,7 @@ def _calibrated(
 def _resumed(run: Run, parent: Run, dataset: Dataset, module: nn.Module | None) -> FakeQuantNetwork:
     """The network of an unfinished run; the checkpoint fills in its weights, or the parent where there is none yet."""
     check_same_data(run.config.data, dataset, run.folder)
-    network = untrained_quantized(run.config.architecture)
+    network = untrained_quantized(run)
     if run.is_finished or run.has_checkpoint:
         return network
     if sha256_of(parent.weights_path) != run.config.training.from_weights_sha256:

@@ -11,7 +11,7 @@ from torch import nn
 
 from econet.data.dataset import Dataset
 from econet.data.listing import write_listing
-from econet.errors import UserError
+from econet.errors import UserError, read_from
 from econet.files import folder_lock, sha256_of
 from econet.jobs import handcrafted
 from econet.jobs.options import TrainOptions, check_train_options
@@ -30,6 +30,7 @@ from econet.models import catalog
 from econet.models.architecture import from_data
 from econet.runs import provenance
 from econet.runs.folder import Run, open_run
+from econet.runs.record import digest
 from econet.runs.records import STEP_MARKS, MachineChoices, Plan, RunConfig, TrainingConfig
 from econet.statistics.streams import stream_seed
 from econet.training import machine, parallel
@@ -165,6 +166,7 @@ def configured(
     *,
     parent: str | None = None,
     plan: Plan | None = None,
+    pruning_sha256: str | None = None,
 ) -> RunConfig:
     """A new run's `config.json`: what was resolved and chosen, the plan that follows, and where it comes from."""
     if plan is None:
@@ -182,6 +184,8 @@ def configured(
         data=data_config(dataset),
         model=model,
         architecture=architecture,
+        architecture_sha256=digest(architecture),
+        pruning_sha256=pruning_sha256,
         training=training,
         plan=plan,
         machine=choices,
@@ -270,7 +274,8 @@ def _resumed_network(run: Run, dataset: Dataset, module: nn.Module | None) -> nn
     """The network of an unfinished run; the checkpoint fills in its weights."""
     torch.manual_seed(stream_seed(run.config.seed, "initialisation"))
     if module is None:
-        network = catalog.network(run.config.architecture)
+        with read_from(run.config_path):
+            network = catalog.network(run.config.architecture)
     elif catalog.describe_object(module) != run.config.architecture:
         raise UserError(
             f"{run.folder} was made with another network",

@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from msgspec import structs
+
 from econet.data.dataset import Dataset
 from econet.deployment.parity import ParityBroken
 from econet.jobs.export import export_run
-from econet.jobs.options import PARITY_DROP, TrainOptions
+from econet.jobs.options import PARITY_DROP, TrainOptions, settings
 from econet.jobs.sides import Artifact, Contender, Lineup, artifact_of_file, artifacts_of
 from econet.jobs.train import train
 from econet.runs.comparison_records import ComparisonConfig, Step
@@ -110,22 +112,13 @@ def _train_side(
         return side
     config = story.config
     folder = story.folder / side.role
-    asked = TrainOptions(
-        model=side.model,
-        width=width,
-        epochs=config.epochs,
-        time_s=time_s,
-        batch_size=config.batch_size,
-        optimizer=config.optimizer,
-        schedule=config.schedule,
-        lr=config.lr,
-        augment=config.augment,
-        teacher=None if teacher is None else teacher.folder,
-        seed=config.seed,
-        deterministic=config.deterministic,
-        device=config.device,
-        threads=config.threads,
-    )
+    own = {
+        "model": side.model,
+        "width": width,
+        "time_s": time_s,
+        "teacher": None if teacher is None else teacher.folder,
+    }
+    asked = settings(TrainOptions, structs.asdict(config), **own)
     taught = f", taught by {teacher.config.model}" if teacher is not None else ""
     with story.step(f"training the {side.role}, {side.model}{taught}"):
         run = train(folder, story.dataset, asked, story.progress, resume=Run(folder).exists)

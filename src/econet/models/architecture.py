@@ -4,11 +4,16 @@ Widths, depths and strides stand in the record, so that what was pruned or found
 without code of its own. This file knows no torch.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from econet.errors import UserError
+
+# What a record may say: beyond lies a slip, or a file that would fill the memory.
+Count = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
+Padding = Annotated[int, msgspec.Meta(ge=0, le=65_536)]
+Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
@@ -34,12 +39,12 @@ class Conv(Weighted, frozen=True, kw_only=True, tag="conv"):
     ones, where the last window reaches over the edge.
     """
 
-    channels: int
-    kernel: int = 3
-    stride: int = 1
-    groups: int = 1
-    padding: int | None = None
-    far_padding: tuple[int, int] = (0, 0)
+    channels: Count
+    kernel: Count = 3
+    stride: Count = 1
+    groups: Count = 1
+    padding: Padding | None = None
+    far_padding: tuple[Padding, Padding] = (0, 0)
     norm: bool = True
     relu: bool = True
     limit: float | None = None
@@ -51,8 +56,8 @@ class Local(Weighted, frozen=True, kw_only=True, tag="local"):
     Source: cuda-convnet, `conv-local` layers (Krizhevsky 2011). Stride 1, half the kernel as padding.
     """
 
-    channels: int
-    kernel: int = 3
+    channels: Count
+    kernel: Count = 3
 
 
 class Separable(Layer, frozen=True, kw_only=True, tag="separable"):
@@ -62,9 +67,9 @@ class Separable(Layer, frozen=True, kw_only=True, tag="separable"):
     whether the input is added: after a cut shapes may agree that did not before.
     """
 
-    channels: int
-    kernel: int = 3
-    stride: int = 1
+    channels: Count
+    kernel: Count = 3
+    stride: Count = 1
     adds_input: bool | None = None
 
 
@@ -76,10 +81,10 @@ class Residual(Layer, frozen=True, kw_only=True, tag="residual"):
     block), and `projects` says for itself whether the shortcut is a convolution.
     """
 
-    channels: int
-    stride: int = 1
+    channels: Count
+    stride: Count = 1
     shortcut_norm: bool = True
-    inner: int | None = None
+    inner: Count | None = None
     projects: bool | None = None
 
 
@@ -90,10 +95,10 @@ class InvertedResidual(Layer, frozen=True, kw_only=True, tag="inverted-residual"
     Source: Sandler et al. 2018, "MobileNetV2", section 3.3.
     """
 
-    expanded: int | None
-    channels: int
-    kernel: int = 3
-    stride: int = 1
+    expanded: Count | None
+    channels: Count
+    kernel: Count = 3
+    stride: Count = 1
     adds_input: bool = False
     limit: float | None = 6.0
 
@@ -104,9 +109,9 @@ class Fire(Layer, frozen=True, kw_only=True, tag="fire"):
     Source: Iandola et al. 2016, "SqueezeNet", section 3.2, which has no `norm`.
     """
 
-    squeeze: int
-    expand1: int
-    expand3: int
+    squeeze: Count
+    expand1: Count
+    expand3: Count
     norm: bool = False
 
 
@@ -118,10 +123,10 @@ class ShuffleUnit(Layer, frozen=True, kw_only=True, tag="shuffle-unit"):
     may agree that did not before. Source: Ma et al. 2018, "ShuffleNet V2", figure 3 (c) and (d).
     """
 
-    channels: int
-    inner: int
-    kernel: int = 3
-    stride: int = 1
+    channels: Count
+    inner: Count
+    kernel: Count = 3
+    stride: Count = 1
     splits: bool | None = None
 
 
@@ -132,9 +137,9 @@ class Bottleneck(Layer, frozen=True, kw_only=True, tag="bottleneck"):
     `adds_input` says for itself whether the input is added, as in `Separable`.
     """
 
-    channels: int
-    inner: int
-    stride: int = 1
+    channels: Count
+    inner: Count
+    stride: Count = 1
     adds_input: bool | None = None
 
 
@@ -144,9 +149,9 @@ class MaxPool(Layer, frozen=True, kw_only=True, tag="max-pool"):
     With `ceil` a last window that is cut off by the edge counts too.
     """
 
-    kernel: int = 3
-    stride: int = 2
-    padding: int = 0
+    kernel: Count = 3
+    stride: Count = 2
+    padding: Padding = 0
     ceil: bool = False
 
 
@@ -156,8 +161,8 @@ class AvgPool(Layer, frozen=True, kw_only=True, tag="avg-pool"):
     With `ceil` a last window that is cut off by the edge counts too, with the mean of what is left of it.
     """
 
-    kernel: int = 3
-    stride: int = 2
+    kernel: Count = 3
+    stride: Count = 2
     ceil: bool = True
 
 
@@ -167,17 +172,17 @@ class Lrn(Layer, frozen=True, kw_only=True, tag="lrn"):
     `alpha` multiplies the sum itself. The window stays inside one of `columns` equal parts of the maps.
     """
 
-    size: int = 5
+    size: Count = 5
     alpha: float = 1e-4
     beta: float = 0.75
     k: float = 2.0
-    columns: int = 1
+    columns: Count = 1
 
 
 class MapNorm(Layer, frozen=True, kw_only=True, tag="map-norm"):
     """`a / (1 + alpha * sum of a^2 over `size` x `size` pixels of the same map)^beta` (cuda-convnet's `rnorm`)."""
 
-    size: int
+    size: Count
     alpha: float
     beta: float = 0.75
 
@@ -207,14 +212,14 @@ class Dropout(Layer, frozen=True, kw_only=True, tag="dropout"):
     2012: in terms of the next layer's weights that is another training, with twice the spread and 4 times the rate.
     """
 
-    p: float = 0.5
+    p: Share = 0.5
     inverted: bool = True
 
 
 class Dense(Weighted, frozen=True, kw_only=True, tag="dense"):
     """Fully connected layer with bias, and ReLU unless it is the classifier."""
 
-    channels: int
+    channels: Count
     relu: bool = True
 
 
@@ -244,8 +249,8 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A whole network: `input` is (channels, height, width), the last layer gives one logit a class."""
 
     name: str
-    input: tuple[int, int, int]
-    classes: int
+    input: tuple[Count, Count, Count]
+    classes: Count
     layers: tuple[AnyLayer, ...]
 
 

@@ -24,6 +24,7 @@ from econet.models.classics.resnet_small import resnet_small
 from econet.models.classics.shufflenet_v2 import shufflenet_v2_half
 from econet.models.classics.squeezenet import squeezenet
 from econet.models.classics.vgg_small import vgg_small
+from econet.models.cost import check_buildable
 from econet.models.econet import econet, econet_fine
 from econet.models.handcrafted import features
 
@@ -127,7 +128,7 @@ def network(data: dict[str, Any]) -> "nn.Module":
     if "handcrafted" in data:
         raise _no_network(str(data["handcrafted"].get("name")))
     if "factory" in data:
-        return handed_over(_made_by_factory(str(data["factory"]), data["arguments"]), data)
+        return handed_over(_made_by_factory(str(data["factory"]), data.get("arguments")), data)
     if is_quantized(data):
         raise UserError(
             "the network is quantized",
@@ -142,7 +143,9 @@ def network(data: dict[str, Any]) -> "nn.Module":
         )
     from econet.models.network import Network
 
-    return Network(records.from_data(data))
+    recorded = records.from_data(data)
+    check_buildable(recorded)
+    return Network(recorded)
 
 
 def build(name: str, *, input_shape: InputShape | None = None, classes: int = 10, **switches: Any) -> "nn.Module":
@@ -201,7 +204,7 @@ def handed_over(module: "nn.Module", data: dict[str, Any]) -> "nn.Module":
     from econet.models.cuts import cut_network, cuts_from_data, shapes_after
 
     cuts = cuts_from_data(data["cuts"])
-    own, recorded = describe_object(module)["parameters"], data.get("parameters")
+    own, recorded = describe_object(module)["parameters"], _recorded_shapes(data)
     if recorded is not None and own == shapes_after(recorded, cuts):
         return module
     if recorded is not None and own != recorded:
@@ -213,6 +216,18 @@ def handed_over(module: "nn.Module", data: dict[str, Any]) -> "nn.Module":
     for cut in cuts:
         cut_network(module, cut)
     return module
+
+
+def _recorded_shapes(data: dict[str, Any]) -> dict[str, list[int]] | None:
+    """The shapes that a run records of a network handed over as an object. Raises UserError where they are none."""
+    try:
+        return msgspec.convert(data.get("parameters"), dict[str, list[int]] | None)
+    except msgspec.ValidationError as error:
+        raise UserError(
+            "the recorded shapes of the network cannot be read",
+            f"`parameters` of its architecture: {error}",
+            "restore config.json from a copy",
+        ) from error
 
 
 def describe_object(module: "nn.Module") -> dict[str, Any]:
@@ -244,10 +259,19 @@ def _factory_arguments(
     return {name: value for name, value in offered.items() if name in accepted}
 
 
-def _made_by_factory(reference: str, arguments: dict[str, Any]) -> "nn.Module":
+def _made_by_factory(reference: str, arguments: Any) -> "nn.Module":
     from torch import nn
 
-    made = _imported(reference)(**arguments)
+    factory = _imported(reference)
+    try:
+        inspect.signature(factory).bind(**arguments)
+    except TypeError as error:
+        raise UserError(
+            f"{reference} cannot be called as the run records",
+            f"`arguments` is {arguments!r}: {error}",
+            "the function as it was when the run was made, or config.json from a copy",
+        ) from error
+    made = factory(**arguments)
     if not isinstance(made, nn.Module):
         raise UserError(
             f"{reference} gave no network",

@@ -1,5 +1,6 @@
 """What an architecture costs, counted from the record alone: MACs and parameters, no torch needed."""
 
+from econet.errors import UserError
 from econet.models.architecture import (
     AnyLayer,
     Architecture,
@@ -15,6 +16,9 @@ from econet.models.architecture import (
 )
 from econet.models.shapes import Shape, inner_channels, projects, splits, walk
 
+# 4 GB of weights; the largest network here has 61 million.
+MOST_PARAMETERS = 1_000_000_000
+
 
 def macs(architecture: Architecture) -> int:
     """Multiply-accumulates of convolutions and matrix products for one image."""
@@ -24,6 +28,25 @@ def macs(architecture: Architecture) -> int:
 def parameters(architecture: Architecture) -> int:
     """Weights and biases after batch norm is folded: what an exported file holds, without a mean image."""
     return sum(_cost(*step)[1] for step in walk(architecture))
+
+
+def check_buildable(architecture: Architecture) -> None:
+    """Raises UserError, before any memory is taken, for a recorded network that no module can be made of."""
+    for number, (layer, reads, _) in enumerate(walk(architecture)):
+        if isinstance(layer, Conv) and (reads[0] % layer.groups or layer.channels % layer.groups):
+            raise UserError(
+                f"the recorded architecture of {architecture.name} cannot be built",
+                f"`layers[{number}].groups` is {layer.groups}, which divides not both {reads[0]} and {layer.channels} "
+                "channels",
+                "restore config.json from a copy",
+            )
+    total = parameters(architecture)
+    if total > MOST_PARAMETERS:
+        raise UserError(
+            f"the recorded architecture of {architecture.name} is too large",
+            f"it has {total:,} parameters; at most {MOST_PARAMETERS:,} are built",
+            "restore config.json from a copy, or a smaller --width",
+        )
 
 
 def _cost(layer: AnyLayer, reads: Shape, gives: Shape) -> tuple[int, int]:

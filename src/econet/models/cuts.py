@@ -4,6 +4,7 @@ A network of the catalog needs none: its new widths stand in its architecture. A
 makes, cut again as recorded.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,9 @@ _NORMS = (
     nn.InstanceNorm2d,
     nn.InstanceNorm3d,
 )
+
+_RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
+_LARGEST = 10_000_000
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,13 +52,17 @@ def ranges(positions: Sequence[int]) -> str:
 
 
 def positions(text: str) -> list[int]:
-    """The positions of such a text. Raises ValueError where it is none, or not ascending."""
+    """The positions of such a text. Raises ValueError where it is none, not ascending, or beyond any tensor's axis."""
     found: list[int] = []
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        begin, end = int(first), int(last or first)
+        read = _RANGE.fullmatch(part)
+        if read is None:
+            raise ValueError(f"{part!r} is no range such as 0-15")
+        begin, end = int(read[1]), int(read[2] or read[1])
         if end < begin or (found and begin <= found[-1]):
             raise ValueError(f"{text!r} does not ascend at {part!r}")
+        if end > _LARGEST:
+            raise ValueError(f"{part!r} goes beyond {_LARGEST}")
         found.extend(range(begin, end + 1))
     return found
 
@@ -75,9 +83,14 @@ def cut_network(network: nn.Module, cut: Cut) -> None:
     tensors = tensors_of(network)
     kept = {name: _checked(name, axes, tensors.get(name)) for name, axes in cut.keep.items()}
     modules = dict(network.named_modules(remove_duplicate=False))
-    for name in cut.groups:
-        if not isinstance(modules.get(name), (*_CONVOLUTIONS, *_TRANSPOSED)):
+    for name, groups in cut.groups.items():
+        module = modules.get(name)
+        if not isinstance(module, (*_CONVOLUTIONS, *_TRANSPOSED)):
             raise _unfit(f"`{name}` is no convolution of this network")
+        axes = kept.get(f"{name}.weight", [None])
+        channels = module.weight.shape[0] if axes[0] is None else len(axes[0])
+        if not 1 <= groups <= module.groups or channels % groups:
+            raise _unfit(f"`groups` of `{name}` is {groups}, of {module.groups} before and {channels} channels")
     smaller = {id(tensors[name]): _selected(tensors[name], axes) for name, axes in kept.items()}
     for module in network.modules():
         for slots in (module._parameters, module._buffers):  # pyright: ignore[reportPrivateUsage]
@@ -89,12 +102,12 @@ def cut_network(network: nn.Module, cut: Cut) -> None:
 
 
 def shapes_after(shapes: Mapping[str, list[int]], cuts: tuple[Cut, ...]) -> dict[str, list[int]]:
-    """The shapes of a network's tensors behind `cuts`, by name."""
+    """The shapes of a network's tensors behind `cuts`, by name. Raises UserError where one of them does not fit."""
     result = {name: list(shape) for name, shape in shapes.items()}
     for cut in cuts:
-        for name in cut.keep.keys() & result.keys():
-            pairs = zip(result[name], cut.keep[name], strict=True)
-            result[name] = [size if text is None else len(positions(text)) for size, text in pairs]
+        for name in sorted(cut.keep.keys() & result.keys()):
+            pairs = zip(result[name], _axes_of(name, cut.keep[name], result[name]), strict=True)
+            result[name] = [size if kept is None else len(kept) for size, kept in pairs]
     return result
 
 
@@ -109,15 +122,20 @@ def _checked(name: str, axes: tuple[str | None, ...], tensor: Tensor | None) -> 
     """What is kept of `tensor` along each axis. Raises UserError where that does not fit it."""
     if tensor is None:
         raise _unfit(f"the network has no `{name}`")
-    if len(axes) != tensor.ndim:
-        raise _unfit(f"`{name}` has {tensor.ndim} axes, the cut speaks of {len(axes)}")
+    return _axes_of(name, axes, list(tensor.shape))
+
+
+def _axes_of(name: str, axes: tuple[str | None, ...], shape: list[int]) -> list[list[int] | None]:
+    """What is kept along each axis of a tensor of `shape`. Raises UserError where that does not fit it."""
+    if len(axes) != len(shape):
+        raise _unfit(f"`{name}` has {len(shape)} axes, the cut speaks of {len(axes)}")
     try:
         kept = [None if text is None else positions(text) for text in axes]
     except ValueError as error:
         raise _unfit(f"what is kept of `{name}` cannot be read: {error}") from error
-    for axis, (size, held) in enumerate(zip(tensor.shape, kept, strict=True)):
-        if held is not None and (held[0] < 0 or held[-1] >= size):
-            raise _unfit(f"what is kept of `{name}` along axis {axis} does not fit its {size} positions")
+    for axis, (size, held) in enumerate(zip(shape, kept, strict=True)):
+        if held is not None and held[-1] >= size:
+            raise _unfit(f"what is kept of `{name}` along axis {axis} does not fit its {size} positions: {axes[axis]}")
     return kept
 
 

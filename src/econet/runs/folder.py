@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 
 from econet.errors import UserError, one_line
-from econet.files import append_line, write_whole
+from econet.files import append_line, sha256_of, write_whole
 from econet.runs.choices import Format
 from econet.runs.handcrafted_records import HandcraftedConfig, is_handcrafted
 from econet.runs.pruning_records import Pruning
-from econet.runs.record import read_record, write_record
+from econet.runs.record import digest, read_record, write_record
 from econet.runs.records import Epoch, Finished, RunConfig
 
 # What the name of an artifact ends with.
@@ -121,6 +121,8 @@ class Run:
                 f"it holds {recorded.model}: hand-crafted features and a linear classifier, which no file can carry",
                 f"econet evaluate {self.folder}, or the run of a network",
             )
+        if recorded.architecture_sha256 not in (None, digest(recorded.architecture)):
+            raise _changed(self.config_path, "architecture")
         return recorded
 
     @property
@@ -136,8 +138,11 @@ class Run:
 
     @property
     def pruning(self) -> Pruning:
-        """The validated `pruning.json`. Raises UserError where it is absent or wrong."""
-        return read_record(self.pruning_path, Pruning)
+        """The validated `pruning.json`. Raises UserError where it is absent, wrong, or not what the run was cut by."""
+        record = read_record(self.pruning_path, Pruning)
+        if self.exists and self.config.pruning_sha256 not in (None, sha256_of(self.pruning_path)):
+            raise _changed(self.pruning_path, None)
+        return record
 
     @property
     def resume_command(self) -> str:
@@ -176,6 +181,15 @@ class Run:
     def append_epoch(self, epoch: Epoch) -> None:
         """Append a line to `history.jsonl`."""
         append_line(self.history_path, msgspec.json.encode(epoch).decode())
+
+
+def _changed(path: Path, field: str | None) -> UserError:
+    """The error for a record of a network that is no longer the one its weights belong to."""
+    return UserError(
+        f"{path} was changed" if field is None else f"field `{field}` of {path} was changed",
+        "its SHA-256 is not the one that was kept when the run was made: it tells of another network than was trained",
+        "restore the file from a copy, or make the run again with --out NEW",
+    )
 
 
 def open_run(folder: Path) -> Run:

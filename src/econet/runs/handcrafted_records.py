@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from econet.runs.artifact_records import Evaluation
-from econet.runs.record import SCHEMA, Record
+from econet.runs.record import SCHEMA, UNREADABLE, Record
 from econet.runs.records import DataConfig, Finished
 
 
@@ -105,5 +105,5 @@ def is_handcrafted(config_path: Path) -> bool:
     """Whether the `config.json` there records hand-crafted features; False where it cannot be read."""
     try:
         return "handcrafted" in msgspec.json.decode(config_path.read_bytes(), type=_Kind).architecture
-    except (OSError, msgspec.MsgspecError, UnicodeError, RecursionError):
+    except (OSError, *UNREADABLE):
         return False

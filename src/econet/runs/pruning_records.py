@@ -1,15 +1,22 @@
 """The schema of `pruning.json`: what a pruned run took from its parent, and the proof that it took it right."""
 
+from typing import Annotated
+
+import msgspec
+
 from econet.runs.choices import Importance
 from econet.runs.record import SCHEMA, Record
+
+# No network is larger, and shares can still be told.
+Size = Annotated[int, msgspec.Meta(ge=1, le=10**15)]
 
 
 class Sizes(Record, frozen=True, kw_only=True):
     """MACs of one image, parameters, and bytes of `weights.safetensors`."""
 
-    macs: int
-    parameters: int
-    bytes: int
+    macs: Size
+    parameters: Size
+    bytes: Size
 
 
 class Shares(Record, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """A record is a strict, frozen JSON file: how it is written whole, read back, and refused when wrong."""
 
+import hashlib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,8 +12,8 @@ from econet.files import read_regular, write_whole
 SCHEMA = 1
 # The record of a comparison of a thousand classes takes some ten megabytes.
 MOST_BYTES = 200_000_000
-# Wrong JSON, text that is no UTF-8, lists in lists without end.
-_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+# What reading JSON raises: text that is none in UTF-8 and brackets without end have classes of their own.
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,6 +26,11 @@ T = TypeVar("T", bound=Record)
 def to_json(record: Record) -> bytes:
     """Indented JSON of a record, ending in a newline."""
     return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+
+
+def digest(data: object) -> str:
+    """Hexadecimal SHA-256 of plain JSON types, whatever the order of their keys."""
+    return hashlib.sha256(msgspec.json.encode(data, order="sorted")).hexdigest()
 
 
 def write_record(path: Path, record: Record) -> None:
@@ -41,7 +47,7 @@ def read_record(path: Path, kind: type[T]) -> T:
     _refuse_newer(path, content)
     try:
         return msgspec.json.decode(content, type=kind)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise UserError(
             f"{path} is not what EcoNet wrote", one_line(error), "restore the file, or make it again with --out NEW"
         ) from error
@@ -62,7 +68,7 @@ def begun_record(path: Path, kind: type[T], what: str, *, resume: bool) -> T | N
 def _refuse_newer(path: Path, content: bytes) -> None:
     try:
         found = msgspec.json.decode(content, type=dict[str, Any]).get("schema")
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise UserError(
             f"{path} is damaged", one_line(error), "restore the file, or make it again with --out NEW"
         ) from error

@@ -117,7 +117,11 @@ class MachineChoices(Record, frozen=True, kw_only=True):
 
 
 class RunConfig(Record, frozen=True, kw_only=True):
-    """`config.json`: everything asked and everything resolved."""
+    """`config.json`: everything asked and everything resolved.
+
+    `architecture_sha256` is `digest` of the architecture, and `pruning_sha256` of a pruned run that of `pruning.json`:
+    a network that was changed by hand would still fit its weights. None in runs of before.
+    """
 
     schema: int = SCHEMA
     created: str
@@ -135,6 +139,8 @@ class RunConfig(Record, frozen=True, kw_only=True):
     machine: MachineChoices
     seed: int
     warnings: tuple[str, ...] = ()
+    architecture_sha256: str | None = None
+    pruning_sha256: str | None = None
 
 
 class Epoch(Record, frozen=True, kw_only=True):

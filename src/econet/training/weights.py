@@ -3,11 +3,12 @@
 import hashlib
 from pathlib import Path
 
+import torch
 from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from econet.errors import UserError, one_line
+from econet.errors import UserError, one_line, read_from
 from econet.files import read_regular
 from econet.images.preprocess import Preprocess
 from econet.models import catalog
@@ -29,9 +30,25 @@ def trained_network(run: Run, module: nn.Module | None = None) -> nn.Module:
     finished = run.finished
     _refuse_quantized(run)
     architecture = run.config.architecture
-    network = catalog.network(architecture) if module is None else catalog.handed_over(module, architecture)
+    with read_from(run.config_path):
+        network = catalog.network(architecture) if module is None else catalog.handed_over(module, architecture)
     load_into(network, run.weights_path, finished.weights_sha256)
-    return network.eval()
+    _check_answers(network.eval(), run)
+    return network
+
+
+def _check_answers(network: nn.Module, run: Run) -> None:
+    """Raises UserError where a network, made as recorded, cannot answer a black picture: weights fit more than one."""
+    record = run.config.data.preprocess
+    try:
+        with torch.no_grad():
+            network(torch.zeros(1, record.channels, *record.image_size))
+    except Exception as error:  # whatever torch, or a user's own code, says to it
+        raise UserError(
+            f"{run.config_path}: the recorded network cannot answer a picture of {list(record.image_size)}",
+            one_line(error),
+            "config.json from a copy, or the network as it was when the run was made",
+        ) from error
 
 
 def _refuse_quantized(run: Run) -> None:

@@ -31,8 +31,9 @@ class OpenVinoEngine:
         if batch is not None:
             sizes = [size.get_length() for size in list(network.input(INPUT).partial_shape)[1:]]
             network.reshape({INPUT: [batch, *sizes]})
-        # (C, H, W) of one image.
+        # (C, H, W) of one image, and how many logits there are.
         self.image = tuple(size.get_length() for size in list(network.input(INPUT).partial_shape)[1:])
+        self.classes = int(list(network.output(OUTPUT).partial_shape)[-1].get_length())
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": threads,
@@ -65,7 +66,7 @@ class OpenVinoFile:
 
     def engine(self, *, threads: int = 1, batch: int | None = None) -> OpenVinoEngine:
         """Open it in OpenVINO. Raises UserError where that is not installed or cannot run the file."""
-        return opened(self.path, self._model, self._weights, threads=threads, batch=batch)
+        return _opened(self.path, self._model, self._weights, self.metadata, threads=threads, batch=batch)
 
     def layers(self) -> list[LayerSummary]:
         """None: the format merges layers; the ONNX file that it was made from has them."""
@@ -86,17 +87,32 @@ class OnnxInOpenVino(OnnxFile):
     def engine(self, *, threads: int = 1, batch: int | None = None) -> OpenVinoEngine:
         """Open it in OpenVINO. Raises UserError where that is not installed or cannot run the file."""
         check_ends(self.model, self.metadata, self.path)
-        return opened(self.path, self.content, b"", threads=threads, batch=batch)
+        return _opened(self.path, self.content, b"", self.metadata, threads=threads, batch=batch)
 
 
-def opened(path: Path, model: bytes, weights: bytes, *, threads: int, batch: int | None) -> OpenVinoEngine:
-    """The file at `path`, whose contents these are, open in OpenVINO. Raises UserError where that does not go."""
+def _opened(
+    path: Path, model: bytes, weights: bytes, metadata: Metadata, *, threads: int, batch: int | None
+) -> OpenVinoEngine:
+    """The file at `path`, whose contents these are, open in OpenVINO.
+
+    Raises UserError where that does not go, and where its ends are not those that its metadata promise.
+    """
     try:
-        return OpenVinoEngine(model, weights, threads=threads, batch=batch)
+        engine = OpenVinoEngine(model, weights, threads=threads, batch=batch)
     except RuntimeError as error:
         raise UserError(
             f"OpenVINO cannot run {path}", one_line(error), "export it again with `econet export`"
         ) from error
+    record = metadata.preprocess
+    promised = ((record.channels, *record.image_size), len(metadata.classes))
+    if (engine.image, engine.classes) != promised:
+        raise UserError(
+            f"{path} does not fit what is said of it",
+            f"it takes images of {engine.image} and gives {engine.classes} logits, and its metadata say {promised[0]} "
+            f"and {promised[1]} classes",
+            "correct its sidecar, or export it again with `econet export`",
+        )
+    return engine
 
 
 def _runtime() -> Any:
