@@ -126,7 +126,8 @@ def _table(found: Sequence[Entry]) -> list[str]:
 def _notes(found: Sequence[Entry]) -> list[str]:
     """What a reader must know of the table: the machine, seeds, warnings, timings that do not compare."""
     results = [result for each in found for result in each.results]
-    lines = [f"Timed on {results[0].benchmarks[0].machine.cpu}." if results[0].benchmarks else "Not timed yet."]
+    processors = {one.machine.cpu for result in results for one in result.benchmarks}
+    lines = [f"Timed on {' and '.join(sorted(processors))}." if processors else "Not timed yet."]
     if len({result.timed for result in results}) > 1:
         lines.append("**Not all of them were timed in the same run**: latencies and CPU times compare only roughly.")
     for each in found:
