@@ -70,7 +70,7 @@ COLUMNS = (
     Column("latency p50", lambda each: each.latency_ms.p50, numbers.per_image),
     Column("latency p95", lambda each: each.latency_ms.p95, numbers.per_image),
     Column("CPU time per 1,000 images", lambda each: each.cpu_s_per_1000, lambda value: f"{value:.3f} s"),
-    Column("peak memory", lambda each: each.peak_memory_mb, lambda value: f"{value:.0f} MB"),
+    Column("peak memory", lambda each: each.peak_memory_mb, lambda value: f"{value:.1f} MB"),
 )
 
 
@@ -131,9 +131,9 @@ def _notes(found: Sequence[Entry]) -> list[str]:
     if len({result.timed for result in results}) > 1:
         lines.append("**Not all of them were timed in the same run**: latencies and CPU times compare only roughly.")
     for each in found:
+        lines += _at_the_edge(each.results[0])
         if len(each.results) > 1:
             lines.append(_seeds(each))
-        lines += _at_the_edge(each.results[0])
         lines += [
             f"`{each.network}`, seed {result.seed}: {warning}."
             for result in each.results
