@@ -135,7 +135,7 @@ def test_the_table_holds_the_figures_of_the_int8_file(result_of, kept):
         "100 µs",
         "120 µs",
         "0.110 s",
-        "60 MB",
+        "60.0 MB",
     ]
     # 7,195 steps of 351 a pass; 150 + 150 + 12 seconds of trials, 960 of training.
     assert row(text, "econet", 1) == [
@@ -163,7 +163,7 @@ def test_every_column_in_which_a_rival_wins_is_named(result_of):
         "- latency p50: to `lenet5` (50.0 µs against 100 µs).",
         "- latency p95: to `lenet5` (60.0 µs against 120 µs).",
         "- CPU time per 1,000 images: to `lenet5` (0.055 s against 0.110 s).",
-        "- peak memory: to `lenet5` (55 MB against 60 MB).",
+        "- peak memory: to `lenet5` (55.0 MB against 60.0 MB).",
     ]
     assert "\n".join(lines) in rivals_page.markdown([result_of(name) for name in FIGURES])
 

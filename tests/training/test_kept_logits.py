@@ -289,7 +289,7 @@ def test_without_views_the_config_says_so_and_every_step_asks(student, asked):
 
 @pytest.mark.parametrize("way", [{}, {"teacher_views": None, "match_features": 1.0, "mixup": 0.3, "cutmix": 0.3}])
 def test_a_time_budget_is_planned_with_whatever_a_step_holds(student, monkeypatch, way):
-    def hundredth(step, seconds: float) -> list[float]:
+    def hundredth(step, seconds: float, clock) -> list[float]:
         step()
         return [0.01]
 

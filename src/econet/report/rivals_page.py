@@ -70,7 +70,7 @@ COLUMNS = (
     Column("latency p50", lambda each: each.latency_ms.p50, numbers.per_image),
     Column("latency p95", lambda each: each.latency_ms.p95, numbers.per_image),
     Column("CPU time per 1,000 images", lambda each: each.cpu_s_per_1000, lambda value: f"{value:.3f} s"),
-    Column("peak memory", lambda each: each.peak_memory_mb, lambda value: f"{value:.0f} MB"),
+    Column("peak memory", lambda each: each.peak_memory_mb, lambda value: f"{value:.1f} MB"),
 )
 
 
@@ -126,13 +126,14 @@ def _table(found: Sequence[Entry]) -> list[str]:
 def _notes(found: Sequence[Entry]) -> list[str]:
     """What a reader must know of the table: the machine, seeds, warnings, timings that do not compare."""
     results = [result for each in found for result in each.results]
-    lines = [f"Timed on {results[0].benchmarks[0].machine.cpu}." if results[0].benchmarks else "Not timed yet."]
+    processors = {one.machine.cpu for result in results for one in result.benchmarks}
+    lines = [f"Timed on {' and '.join(sorted(processors))}." if processors else "Not timed yet."]
     if len({result.timed for result in results}) > 1:
         lines.append("**Not all of them were timed in the same run**: latencies and CPU times compare only roughly.")
     for each in found:
+        lines += _at_the_edge(each.results[0])
         if len(each.results) > 1:
             lines.append(_seeds(each))
-        lines += _at_the_edge(each.results[0])
         lines += [
             f"`{each.network}`, seed {result.seed}: {warning}."
             for result in each.results
