@@ -48,7 +48,7 @@ lint: $(VENV)/.dev
 	$(BIN)/python -m econet.jobs.tables --check
 
 executorch: $(EXECUTORCH)/.made
-	$(EXECUTORCH)/bin/python -m pytest tests/deployment/targets/executorch
+	$(EXECUTORCH)/bin/python -m pytest tests/deployment/targets/to_executorch
 
 # Its converter brings some fifty packages that nothing else here needs.
 $(EXECUTORCH)/.made: $(SETUP)

@@ -15,7 +15,7 @@ from econet.deployment.session import open_session, run_session
 from econet.deployment.strip import strip
 from econet.images.preprocess import Preprocess
 from econet.models.alexnet_small import alexnet_small
-from econet.models.architecture import Architecture, Conv, Dense, Flatten
+from econet.models.architecture import Architecture, Conv, Dense, Flatten, GlobalMean, ShuffleUnit
 from econet.models.classics.resnet_small import resnet_small
 from econet.models.econet import econet as econet_architecture
 from econet.models.network import Network
@@ -101,6 +101,24 @@ def gated():
     return net.artifact()
 
 
+def shuffled():
+    """Units of ShuffleNet V2: halves are cut out, joined and dealt out in turn."""
+    units = (ShuffleUnit(channels=32, inner=16, stride=2), ShuffleUnit(channels=32, inner=24))
+    layers = (Conv(channels=16, stride=2), *units, GlobalMean(), Dense(channels=10, relu=False))
+    return of_network(Architecture(name="shuffled", input=(1, 28, 28), classes=10, layers=layers))
+
+
+def reordered():
+    """A part of a map, cut out down, across and in its channels, and these in an order that no shuffle makes."""
+    net = Drawn()
+    x = net.add("Relu", net.conv(net.pixels, (16, 1, 3, 3), strides=[2, 2], pads=[1, 1, 1, 1]))
+    numbers = ([2, -9, 4], [14, -1, 100], [2, 3, 1])
+    x = net.add("Slice", x, *(net.writer.constant(np.array(each, np.int64)) for each in numbers))
+    x = net.add("Gather", x, net.writer.constant(np.array([3, 1, 1, -1, 0, 7, 2, 9, 4])), axis=1)
+    net.dense(net.add("Flatten", x), 9 * 12 * 8)
+    return net.artifact()
+
+
 def negative():
     """A padded pooling of maps that are negative everywhere."""
     net = Drawn()
@@ -145,4 +163,6 @@ ARTIFACTS = {
     "mean-last": mean_last,
     "gated": gated,
     "negative": negative,
+    "shuffled": shuffled,
+    "reordered": reordered,
 }

@@ -246,8 +246,15 @@ def test_parity_of_a_quantized_network_counts_steps():
     assert check_quantized_parity(logits, far).passed
     assert check_quantized_parity(logits, far).largest_steps == 4
     assert check_quantized_parity(logits, far).within_a_step == 0.9
-    far[10, 2] = -4.0
-    assert not check_quantized_parity(logits, far).passed
+    far[:40, 2] = -4.0  # forty, but the other sixty are equal: computed alike
+    assert check_quantized_parity(logits, far).passed
+    far[0, 2] = -9.0
+    assert not check_quantized_parity(logits, far).passed  # no chance goes so far
+    everywhere = logits.copy()
+    everywhere[:, 2] = -0.5
+    assert check_quantized_parity(logits, everywhere).passed
+    everywhere[:11, 2] = -4.0
+    assert not check_quantized_parity(logits, everywhere).passed
     other = logits.copy()
     other[0] = (0.0, 255.0, 0.0)
     assert check_quantized_parity(logits, other).top1_agreement == 0.99

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import re
 
 import pytest
@@ -56,6 +57,22 @@ def test_the_picture_stands_alone_and_draws_what_compares(tmp_path):
     assert picture.count("<circle") == 5  # three trials, the final network and the subject
     assert "budget 30.0\u00a0KB" in picture
     assert 'class="front-line"' in picture
+
+
+def test_the_picture_is_read_on_a_screen_of_360_pixels(tmp_path):
+    """Letters no smaller than 11 pixels where a drawing fills a page of 360 pixels but for its margins of 20."""
+    page = write_shrink_page(tmp_path, made_search()).read_text()
+    picture = (tmp_path / "front.svg").read_text()
+    width = float(re.search(r'viewBox="0 0 (\d+)', picture).group(1))
+    letters = float(re.findall(r"font-size: (\d+)px", picture)[-1])
+    assert letters * (360 - 2 * 20) / width >= 11
+    assert [name for name in ("wide", "narrow") if f'class="chart front-chart {name}"' in page] == ["wide", "narrow"]
+    assert f".front-chart.narrow text {{ font-size: {letters:g}px; }}" in page
+    # Its ticks have room: the longest label is as wide as nine letters of half their height.
+    places = sorted(float(x) for x in re.findall(r'<text x="([\d.]+)"[^>]* text-anchor="middle"', picture))
+    costs = [x for x in places if x != (66 + width - 18) / 2]
+    assert len(costs) >= 2
+    assert min(b - a for a, b in itertools.pairwise(costs)) > 9 * letters / 2
 
 
 @pytest.mark.parametrize(

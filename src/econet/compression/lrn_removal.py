@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from torch import Tensor, nn
 
 from econet.errors import UserError
-from econet.models.architecture import Lrn
-from econet.models.layers_2012 import LocalLayer, LrnLayer, MapNormLayer
+from econet.models.architecture import Activation, AnyLayer, Lrn, MapNorm
+from econet.models.layers_2012 import LocalLayer, LrnLayer
 from econet.models.network import ConvLayer, DenseLayer, Network, SeparableLayer
 
 
@@ -40,40 +40,52 @@ def lrn_factors(network: Network, images: Tensor) -> tuple[float, ...]:
 def without_lrn(network: Network, factors: Sequence[float]) -> Network:
     """A copy of `network` without its normalisations, each `factor` folded into the next layer with weights.
 
+    A normalisation inside single maps that lies in between takes the factor into its alpha and lets it pass.
     Raises UserError where something in between is not linear in the size of the responses, and where the factors are
     not as many as the normalisations.
     """
-    normalisations = sum(isinstance(layer, LrnLayer) for layer in network.layers)
+    normalisations = sum(isinstance(layer, Lrn) for layer in network.architecture.layers)
     if len(factors) != normalisations:
         raise UserError(
             f"the LRN of {network.architecture.name} cannot be dropped as recorded",
             f"`lrn_factors` has {len(factors)} factors for {normalisations} normalisations",
             "restore the record from a copy",
         )
-    kept = [index for index, layer in enumerate(network.architecture.layers) if not isinstance(layer, Lrn)]
-    layers = tuple(network.architecture.layers[index] for index in kept)
-    made = Network(replace(network.architecture, layers=layers))
+    kept: list[tuple[nn.Module, AnyLayer]] = []
     remaining, factor = iter(factors), 1.0
-    for index, layer in enumerate(network.layers):
-        if isinstance(layer, LrnLayer):
+    carried: list[float] = []
+    for layer, record in zip(network.layers, network.architecture.layers, strict=True):
+        if isinstance(record, Lrn):
             factor *= next(remaining)
             continue
-        own = made.layers[kept.index(index)]
+        reads = _reading_weight(layer) is not None
+        if factor != 1.0 and not reads and (_bends(record) or any(True for _ in layer.parameters())):
+            raise _stuck(network, type(record).__name__)
+        # c a / (1 + alpha sum (c a)^2)^beta is c times the same with alpha c^2 on a.
+        kept.append((layer, replace(record, alpha=record.alpha * factor**2) if isinstance(record, MapNorm) else record))
+        carried.append(factor)
+        factor = 1.0 if reads else factor
+    made = Network(replace(network.architecture, layers=tuple(record for _, record in kept)))
+    for own, (layer, _), factor in zip(made.layers, kept, carried, strict=True):
         own.load_state_dict(layer.state_dict())
-        if factor == 1.0:
-            continue
         weight = _reading_weight(own)
         if weight is not None:
             with torch.no_grad():
                 weight.mul_(factor)
-            factor = 1.0
-        elif isinstance(own, (MapNormLayer, nn.Tanh)):
-            raise UserError(
-                f"the LRN of {network.architecture.name} cannot be dropped",
-                f"a {type(own).__name__} follows it, which a constant factor cannot pass through",
-                "train the network without it: --switch lrn=false",
-            )
     return made.train(network.training)
+
+
+def _bends(record: AnyLayer) -> bool:
+    """Whether a layer without weights answers otherwise than in proportion to what it reads."""
+    return isinstance(record, Activation) and record.function == "tanh"
+
+
+def _stuck(network: Network, kind: str) -> UserError:
+    return UserError(
+        f"the LRN of {network.architecture.name} cannot be dropped",
+        f"a layer of kind {kind} follows it, which a constant factor cannot pass through",
+        "train the network without it: --switch lrn=false",
+    )
 
 
 def _reading_weight(layer: nn.Module) -> Tensor | None:

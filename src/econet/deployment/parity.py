@@ -17,6 +17,11 @@ INT8_LEAST_AGREEMENT = 0.95
 # Each of two logits may come out a step away.
 STEPS_OF_A_TIE = 2
 MOST_BEYOND_A_STEP = 0.1
+# In steps: a median image closer than the first was computed alike, and what fell the other way ends within the second.
+# ONNX Runtime's two levels of optimisation differ as much on one file of a deep network that has learned little: 83 to
+# 97 images in a hundred are equal to rounding, the others up to 4 steps apart.
+COMPUTED_ALIKE = 0.01
+FARTHEST_STEPS = 8
 
 
 class ParityBroken(Exception):
@@ -63,8 +68,9 @@ def check_quantized_parity(torch_logits: Floats, artifact_logits: Floats, *, fil
     """Compare a network with fake quantization [N, K] and its int8 file, which are the same plan twice.
 
     Passes when every answer agrees (torch's logits less than two output steps apart are a tie) and logits differ by at
-    most one step on nine images in ten. On the others a value lay on the very edge between two codes and fell either
-    way in float32, and what follows it was rounded anew; a file that computes something else differs everywhere.
+    most one step on nine images in ten, or not at all on most. On the others a value lay on the very edge between two
+    codes and fell either way in float32, and what follows it was rounded anew, which is seen in the logits of a network
+    that tells its images little apart; a file that computes something else differs everywhere, or by far.
     Raises ValueError for other shapes or no image.
     """
     if torch_logits.shape != artifact_logits.shape or not len(torch_logits):
@@ -72,16 +78,17 @@ def check_quantized_parity(torch_logits: Floats, artifact_logits: Floats, *, fil
     step = output_step(torch_logits)
     difference = np.abs(torch_logits.astype(np.float64) - artifact_logits)
     same = same_answer(torch_logits, artifact_logits, STEPS_OF_A_TIE * step)
-    within = difference.max(axis=1) <= step
-    beyond = len(within) - int(within.sum())
+    worst = difference.max(axis=1)
+    within = worst <= step
+    few = len(within) - int(within.sum()) <= ceil(MOST_BEYOND_A_STEP * len(within))
+    alike = np.median(worst) <= COMPUTED_ALIKE * step and worst.max() <= FARTHEST_STEPS * step
     return Parity(
         images=len(torch_logits) - files,
         files=files,
         top1_agreement=float(same.mean()),
-        max_logit_difference=float(difference.max()),
-        passed=bool(same.all() and np.isfinite(artifact_logits).all())
-        and beyond <= ceil(MOST_BEYOND_A_STEP * len(within)),
-        largest_steps=float(difference.max() / step),
+        max_logit_difference=float(worst.max()),
+        passed=bool(same.all() and np.isfinite(artifact_logits).all() and (few or alike)),
+        largest_steps=float(worst.max() / step),
         within_a_step=float(within.mean()),
         equal_steps=float((np.rint(torch_logits / step) == np.rint(artifact_logits / step)).mean()),
     )

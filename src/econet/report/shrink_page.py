@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from econet.files import write_text
 from econet.report import numbers
-from econet.report.charts.front import Spot, front_chart
+from econet.report.charts.front import NARROW, WIDE, Spot, front_chart
 from econet.report.charts.interval import Bar, answer_chart, interval_list
 from econet.report.rendering import rendered
 from econet.runs.artifact_records import Benchmark
@@ -62,7 +62,7 @@ def write_shrink_page(folder: Path, record: Shrink) -> Path:
     spots = _spots(record)
     budget, caption = _budget(record), NAMES[record.cost]
     if spots:
-        picture = front_chart(spots, budget, caption, _WRITTEN[record.cost], alone=True)
+        picture = front_chart(spots, budget, caption, _WRITTEN[record.cost], frame=NARROW, alone=True)
         write_text(folder / FRONT_PICTURE, str(picture) + "\n")
     content = {
         "record": record,
@@ -71,7 +71,9 @@ def write_shrink_page(folder: Path, record: Shrink) -> Path:
         "detail": detail(record),
         "figures": _figures(record),
         "interval": _interval(record),
-        "front": front_chart(spots, budget, caption, _WRITTEN[record.cost]) if spots else None,
+        "fronts": [front_chart(spots, budget, caption, _WRITTEN[record.cost], frame=frame) for frame in (WIDE, NARROW)]
+        if spots
+        else [],
         "rows": front_rows(record),
         "cost_heading": caption,
         "held": [_held_row(each) for each in record.proof.budgets] if record.proof else [],

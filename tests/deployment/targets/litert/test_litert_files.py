@@ -80,6 +80,16 @@ def test_catalog_networks_are_one_piece_for_the_fast_kernels_with_codes_in_and_o
     assert given["shape"].tolist() == [1, 28, 28, 1]
 
 
+def test_a_channel_shuffle_is_dealt_out_within_the_one_piece_and_any_other_order_gathered(artifacts):
+    _, model, bounds = artifacts("shuffled")
+    found = operators(to_tflite(model, bounds))
+    assert found.count("DELEGATE") == 1
+    assert (found.count("TRANSPOSE"), found.count("SLICE"), found.count("GATHER")) == (2, 2, 0)
+    _, model, bounds = artifacts("reordered")
+    found = operators(to_tflite(model, bounds))
+    assert (found.count("TRANSPOSE"), found.count("SLICE"), found.count("GATHER")) == (0, 1, 1)
+
+
 def test_branches_are_computed_on_the_grid_that_joins_them(artifacts):
     _, model, bounds = artifacts("joined")
     assert "QUANTIZE" not in operators(to_tflite(model, bounds))
@@ -161,8 +171,25 @@ def uncounted_padding(net):
     return net.add("Flatten", x), 14 * 14
 
 
+def stepped_over(net):
+    x = net.add("Slice", net.pixels, *(net.writer.constant(np.array([each], np.int64)) for each in (0, 28, 2, 2)))
+    return net.add("Flatten", x), 14 * 28
+
+
+def rows_in_another_order(net):
+    x = net.add("Gather", net.pixels, net.writer.constant(np.arange(28)[::-1].copy()), axis=2)
+    return net.add("Flatten", x), 784
+
+
 @pytest.mark.parametrize(
-    ("draw", "operator"), [(cut_anew, "Reshape"), (joined_flat, "Concat"), (uncounted_padding, "AveragePool")]
+    ("draw", "operator"),
+    [
+        (cut_anew, "Reshape"),
+        (joined_flat, "Concat"),
+        (uncounted_padding, "AveragePool"),
+        (stepped_over, "Slice"),
+        (rows_in_another_order, "Gather"),
+    ],
 )
 def test_what_would_answer_otherwise_is_refused_by_name(draw, operator):
     net = Drawn()

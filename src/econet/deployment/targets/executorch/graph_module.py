@@ -50,6 +50,9 @@ class GraphModule(nn.Module):
                 bounds = [float(self.arrays[name]) if name else None for name in step.inputs[1:]]
                 step.attributes["bounds"] = [*bounds, None, None][:2]
                 del step.inputs[1:]
+            if step.kind == "Slice":
+                step.attributes["parts"] = _parts([self.arrays[name].tolist() for name in step.inputs[1:]])
+                del step.inputs[1:]
             codes = self.arrays.get(step.inputs[0]) if step.kind == "DequantizeLinear" else None
             if codes is not None and codes.dtype != np.int8:
                 # A bias: XNNPACK takes it in float and rounds it to the same int32 again.
@@ -183,6 +186,25 @@ def _clip(given: list[Tensor], attributes: _Attributes) -> Tensor:
     return F.relu(given[0]) if (low, high) == (0, None) else torch.clamp(given[0], low, high)
 
 
+def _parts(numbers: list[list[int]]) -> dict[int, slice]:
+    """The range that a Slice takes of each axis, from its starts, ends, axes and steps."""
+    starts, ends, axes, steps = [*numbers, *[list(range(len(numbers[0]))), [1] * len(numbers[0])][len(numbers) - 2 :]]
+    if min(steps) < 1:
+        raise Untranslatable("a Slice runs backwards")
+    return {axis: slice(start, end, step) for axis, start, end, step in zip(axes, starts, ends, steps, strict=True)}
+
+
+def _gather(given: list[Tensor], attributes: _Attributes) -> Tensor:
+    axis = int(attributes.get("axis", 0))
+    return given[0].index_select(axis, given[1] % given[0].shape[axis])
+
+
+def _slice(given: list[Tensor], attributes: _Attributes) -> Tensor:
+    parts: dict[int, slice] = attributes["parts"]
+    axes = range(given[0].ndim)
+    return given[0][tuple(parts.get(axis, parts.get(axis - len(axes), slice(None))) for axis in axes)]
+
+
 _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
 _OPERATORS: dict[str, Callable[[list[Tensor], _Attributes], Tensor]] = {
     "Add": lambda given, _: given[0] + given[1],
@@ -192,6 +214,7 @@ _OPERATORS: dict[str, Callable[[list[Tensor], _Attributes], Tensor]] = {
     "Conv": _conv,
     "Div": lambda given, _: given[0] / given[1],
     "Flatten": lambda given, _: torch.flatten(given[0], 1),
+    "Gather": _gather,
     "Gemm": _dense,
     "GlobalAveragePool": lambda given, _: given[0].mean((2, 3), keepdim=True),
     "MatMul": _dense,
@@ -199,6 +222,7 @@ _OPERATORS: dict[str, Callable[[list[Tensor], _Attributes], Tensor]] = {
     "Mul": lambda given, _: given[0] * given[1],
     "Relu": lambda given, _: F.relu(given[0]),
     "Sigmoid": lambda given, _: torch.sigmoid(given[0]),
+    "Slice": _slice,
     "Sqrt": lambda given, _: torch.sqrt(given[0]),
     "Sub": lambda given, _: given[0] - given[1],
     "Tanh": lambda given, _: torch.tanh(given[0]),

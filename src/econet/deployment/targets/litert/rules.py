@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 
 from econet.deployment.targets.litert.draft import Draft, Value, refused
+from econet.deployment.targets.litert.moving import MOVED_AXES, write_gather, write_slice
 from econet.deployment.targets.litert.onnx_view import attribute
 from econet.deployment.targets.litert.pooling import write_pool
 from econet.deployment.targets.litert.schema import Activation, Code, Options, int8, int32
@@ -13,8 +14,6 @@ from econet.deployment.targets.litert.weighted import write_conv, write_dense
 
 Rule = Callable[[Draft, onnx.NodeProto], None]
 
-# Where a channel axis of ONNX lies here.
-_MOVED_AXES = {0: 0, 1: 3, 2: 1, 3: 2}
 _CONCATENATION_OPTIONS, _REDUCER_OPTIONS = 10, 27
 
 
@@ -65,7 +64,7 @@ def _concat(draft: Draft, node: onnx.NodeProto) -> None:
     if flattened and not all(value.flattened and draft.shape(value.tensor)[1:3] == (1, 1) for value in values):
         raise refused(node, "it joins flattened maps")
     axis = int(attribute(node, "axis", 1)) % len(draft.view.shapes[node.output[0]])
-    axis = _MOVED_AXES[axis] if len(shapes[0]) == 4 else axis
+    axis = MOVED_AXES[axis] if len(shapes[0]) == 4 else axis
     grid = draft.view.grids.get(node.output[0])
     if grid is not None and all(draft.grid(each) for each in tensors):
         tensors = [draft.on_grid(tensor, grid) for tensor in tensors]
@@ -133,6 +132,7 @@ RULES: dict[str, Rule] = {
     "Conv": write_conv,
     "Div": _elementwise(Code.DIV, 29, integer=False),
     "Flatten": _flatten,
+    "Gather": write_gather,
     "Gemm": write_dense,
     "GlobalAveragePool": _global_mean,
     "MatMul": write_dense,
@@ -141,6 +141,7 @@ RULES: dict[str, Rule] = {
     "Relu": _unary(Code.RELU, integer=True),
     "Reshape": _flatten,
     "Sigmoid": _unary(Code.LOGISTIC),
+    "Slice": write_slice,
     "Squeeze": _flatten,
     "Sub": _elementwise(Code.SUB, 28, integer=True),
     "Tanh": _unary(Code.TANH),

@@ -49,10 +49,13 @@ class Code(IntEnum):
     RESHAPE = 22
     TANH = 28
     PAD = 34
+    GATHER = 36
+    TRANSPOSE = 39
     MEAN = 40
     SUB = 41
     DIV = 42
     PADV2 = 60
+    SLICE = 65
     QUANTIZE = 114
 
 
