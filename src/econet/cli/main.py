@@ -30,6 +30,7 @@ COMMANDS = (
     "zoo",
     "recipe",
     "reproduce",
+    "check",
 )
 
 

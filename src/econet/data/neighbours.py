@@ -25,7 +25,7 @@ class Neighbours:
 
 
 def nearest(queries: Floats, in_mirror: Floats, among: Floats, count: int, own: NDArray[np.intp]) -> Neighbours:
-    """The `count` nearest of `among` [B, D] to each of `queries` [Q, D], seen straight or (`in_mirror` [Q, D]) mirrored.
+    """The `count` nearest of `among` [B, D] to each of `queries` [Q, D], or to `in_mirror` [Q, D], the same mirrored.
 
     `own` [Q] is each query's own place in `among`, which is passed over; -1 where it is not there.
     """

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from econet.runs.artifact_records import Benchmark, Evaluation, Export, Precision
+from econet.runs.check_records import CheckSummary
 from econet.runs.choices import Augment, OptimizerName, ScheduleName
 from econet.runs.record import SCHEMA, Record
 from econet.runs.records import DataConfig
@@ -132,3 +133,4 @@ class Comparison(Record, frozen=True, kw_only=True):
     seconds: ComparisonSeconds
     test_reads: int
     warnings: tuple[str, ...]
+    check: CheckSummary | None = None
