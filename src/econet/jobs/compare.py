@@ -10,6 +10,7 @@ from econet.errors import UserError
 from econet.files import folder_lock
 from econet.jobs import judge
 from econet.jobs.benchmark import benchmark_artifacts
+from econet.jobs.check import RECORD as CHECK
 from econet.jobs.data_health import data_health, summary
 from econet.jobs.evaluate import evaluate_artifacts
 from econet.jobs.options import CompareOptions, check_compare_options
@@ -78,6 +79,7 @@ def _nothing_left_where_nothing_was_trained(folder: Path) -> Generator[None]:
         if not begun_before and not any(folder.glob(f"*/{CONFIG}")):
             (folder / CONFIG).unlink(missing_ok=True)
             (folder / LISTING).unlink(missing_ok=True)
+            (folder / CHECK).unlink(missing_ok=True)
         raise
 
 
