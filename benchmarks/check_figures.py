@@ -53,7 +53,9 @@ def near(asked: argparse.Namespace) -> dict[str, Any]:
     """CIFAR-10's test pictures against its training pictures, or all against all."""
     data = load_data("cifar10", data_dir=asked.data_dir)
     # Back into the makers' order, in which the list counts.
-    train = [np.concatenate(each) for each in zip(*((p.pixels, p.rows) for p in (data.train, data.validation)))]
+    train = [
+        np.concatenate(each) for each in zip(*((p.pixels, p.rows) for p in (data.train, data.validation)), strict=True)
+    ]
     pixels = np.concatenate([train[0][np.argsort(train[1])], data.test.pixels])
     is_test = np.arange(len(pixels)) >= len(train[0])
     began = time.monotonic()
