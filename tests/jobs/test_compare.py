@@ -19,6 +19,7 @@ from econet.jobs.options import CompareOptions, DataOptions
 from econet.jobs.repeats import compare
 from econet.jobs.run_data import load
 from econet.jobs.sides import contender
+from econet.runs.check_records import Check
 from econet.runs.comparison_records import Comparison, ComparisonConfig
 from econet.runs.folder import Run
 from econet.runs.record import read_record
@@ -461,6 +462,16 @@ def test_several_seeds_do_not_overwrite_a_comparison_of_one(tiny, compared):
     with pytest.raises(UserError, match="comparison of one seed"):
         compare(compared.folder, replace(tiny, seeds=2), Silent(), resume=True)
     assert sha256_of(compared.folder / "comparison.json") == before
+
+
+def test_the_pictures_of_the_proof_are_looked_for_in_training_first(compared):
+    health = read_record(compared.folder / "check.json", Check)
+    assert health.data.fingerprint == compared.record.data.fingerprint
+    assert health.duplicates.searched == "test"
+    assert compared.record.check.exact == 0
+    assert compared.record.check.images == len(health.duplicates.leaks[0].places)
+    assert compared.record.steps[0].name == "looking for test pictures in training"
+    assert "Are the pictures of the proof new?" in (compared.folder / "page.html").read_text()
 
 
 def test_the_record_written_reads_as_the_interface_names_its_fields(compared):

@@ -34,6 +34,7 @@ COMMANDS = (
     "zoo",
     "recipe",
     "reproduce",
+    "check",
 )
 
 

@@ -93,7 +93,7 @@ def _spectrum(pictures: Floats, zoom: float) -> NDArray[np.complex64]:
     """Fourier transform of the contours of the central `zoom` of each picture, of unit length, padded for shifts."""
     if zoom != 1:
         matrix = _zoom_matrix(zoom)
-        pictures = matrix @ pictures @ matrix.T
+        pictures = np.matmul(np.matmul(matrix, pictures), matrix.T).astype(np.float32)
     contours = _blurred(pictures, _FINE) - _blurred(pictures, _WIDE / _WIDE.sum())
     contours -= contours.mean((1, 2), keepdims=True)
     length = np.linalg.norm(contours.reshape(len(contours), -1), axis=1) + _FAINT
@@ -112,9 +112,14 @@ def _blurred(pictures: Floats, kernel: Floats) -> Floats:
     half = len(kernel) // 2
     height, width = pictures.shape[1:]
     tall = np.pad(pictures, ((0, 0), (half, half), (0, 0)), mode="edge")
-    down = sum((kernel[k] * tall[:, k : k + height] for k in range(len(kernel))), np.float32(0))
+    down = np.zeros_like(pictures)
+    for k, share in enumerate(kernel):
+        down += share * tall[:, k : k + height]
     wide = np.pad(down, ((0, 0), (0, 0), (half, half)), mode="edge")
-    return sum((kernel[k] * wide[:, :, k : k + width] for k in range(len(kernel))), np.float32(0))
+    across = np.zeros_like(pictures)
+    for k, share in enumerate(kernel):
+        across += share * wide[:, :, k : k + width]
+    return across
 
 
 def _sampled(pictures: Floats, zoom: Floats, down: Whole, right: Whole) -> tuple[Floats, NDArray[np.bool_]]:
@@ -127,7 +132,8 @@ def _sampled(pictures: Floats, zoom: Floats, down: Whole, right: Whole) -> tuple
     across = column_share[:, None, :]
     above, below = (pair[0] * (1 - across) + pair[1] * across for pair in (upper, lower))
     share = row_share[:, :, None]
-    return above * (1 - share) + below * share, row_in[:, :, None] & column_in[:, None, :]
+    sampled = (above * (1 - share) + below * share).astype(np.float32)
+    return sampled, row_in[:, :, None] & column_in[:, None, :]
 
 
 def _places(zoom: Floats, shift: Whole) -> tuple[Whole, Floats, NDArray[np.bool_]]:

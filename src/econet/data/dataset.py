@@ -16,11 +16,13 @@ class Images:
     """One split: `pixels` uint8 [N, H, W, C] at the store's size, `labels` int64 [N].
 
     `files` are the pictures on disk in the same order, where the source is a folder of photos; else empty.
+    `rows` int64 [N] are their places in the source's own file, counted from 0, where it has one.
     """
 
     pixels: Pixels
     labels: NDArray[np.int64]
     files: tuple[Path, ...] = ()
+    rows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -28,7 +30,8 @@ class Images:
     def take(self, positions: Indices) -> "Images":
         """Those at `positions`, in that order."""
         files = tuple(self.files[position] for position in positions) if self.files else ()
-        return Images(self.pixels[positions], self.labels[positions], files)
+        rows = None if self.rows is None else self.rows[positions]
+        return Images(self.pixels[positions], self.labels[positions], files, rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,14 @@ NEIGHBOURS = 16
 # complement of Lowe's ratio of distances, 2004, "Distinctive image features from scale-invariant keypoints", section
 # 7.1). From here a pair is looked at more closely.
 LEAST_LEAD = 0.25
-# In a small set even strangers lead: a neighbourhood counts as at least this alike, as it is among 50,000 photographs.
+# In a small set even strangers lead: a neighbourhood counts as at least this alike, as it is among 50,000 photographs,
+# and once aligned agrees at least so far.
 USUAL = 0.6
-# A third of lead and two thirds of agreement once aligned: from here a pair is called a near duplicate.
-NEAR = 0.67
+USUAL_AGREEMENT = 0.35
+# Of the neighbourhood these are aligned too, counted from 0: what they reach is no sign of a copy.
+_REFERENCES = [9, 12, 15]
+# A third of the first lead and two thirds of the lead in agreement: from here a pair is called a near duplicate.
+NEAR = 0.55
 
 Whole = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -71,22 +75,73 @@ def _by_digest(digests: tuple[bytes, ...]) -> Whole:
     return np.array([first.setdefault(digest, place) for place, digest in enumerate(digests)], np.intp)
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """M pairs that stand out: `query` and `other` [M] with their `lead`, and the references [M, 3] of the query.
+
+    `mirrored`: alike as in a mirror; `known`: whether there are so many neighbours that there is such a reference.
+    """
+
+    query: Whole
+    other: Whole
+    lead: Floats
+    mirrored: Mask
+    reference: Whole
+    reference_mirrored: Mask
+    known: Mask
+
+    def take(self, chosen: Whole) -> "_Candidates":
+        """Those at `chosen`, in that order."""
+        return _Candidates(*(getattr(self, name)[chosen] for name in _Candidates.__slots__))
+
+
 def _near(sketches: Sketches, queries: Whole, among: Whole) -> list[Pair]:
     if not len(queries) or not len(among):
         return []
-    firsts, seconds, lead, mirrored = _candidates(sketches, queries, among)
-    straight = sketches.thumbs[firsts]
-    straight[mirrored] = straight[mirrored][:, :, ::-1]
-    likeness = (lead + 2 * agreement(straight, sketches.thumbs[seconds])) / 3
+    found = _candidates(sketches, queries, among)
+    agreeing = _agreement(sketches, found.query, found.other, found.mirrored)
+    # What pictures usually reach only lowers the likeness: without it most pairs drop out already.
+    chosen = np.flatnonzero((found.lead + 2 * agreeing) / 3 >= NEAR)
+    found, agreeing = found.take(chosen), agreeing[chosen]
+    likeness = (found.lead + 2 * _lead(agreeing, _usual_agreement(sketches, found))) / 3
     pairs = [
-        Pair(int(firsts[k]), int(seconds[k]), exact=False, likeness=float(likeness[k]), mirrored=bool(mirrored[k]))
+        Pair(
+            *sorted((int(found.query[k]), int(found.other[k]))),
+            exact=False,
+            likeness=float(likeness[k]),
+            mirrored=bool(found.mirrored[k]),
+        )
         for k in np.flatnonzero(likeness >= NEAR)
     ]
     return sorted(pairs, key=lambda pair: (-pair.likeness, pair.first, pair.second))
 
 
-def _candidates(sketches: Sketches, queries: Whole, among: Whole) -> tuple[Whole, Whole, Floats, Mask]:
-    """Pairs that stand out, each once, with their lead and whether they are alike as in a mirror."""
+def _lead(value: Floats, usual: Floats) -> Floats:
+    """The share of what is missing to 1 from `usual` that `value` has covered."""
+    return (value - usual) / (1 - usual)
+
+
+def _agreement(sketches: Sketches, one: Whole, other: Whole, mirrored: Mask) -> Floats:
+    straight = sketches.thumbs[one]
+    straight[mirrored] = straight[mirrored][:, :, ::-1]
+    return agreement(straight, sketches.thumbs[other])
+
+
+def _usual_agreement(sketches: Sketches, found: _Candidates) -> Floats:
+    """The middle one of how far each query agrees with its references, [M]."""
+    columns = [
+        np.where(
+            found.known[:, k],
+            _agreement(sketches, found.query, found.reference[:, k], found.reference_mirrored[:, k]),
+            USUAL_AGREEMENT,
+        )
+        for k in range(len(_REFERENCES))
+    ]
+    return np.clip(np.median(np.stack(columns, 1), axis=1), USUAL_AGREEMENT, 1 - 1e-6).astype(np.float32)
+
+
+def _candidates(sketches: Sketches, queries: Whole, among: Whole) -> _Candidates:
+    """Pairs that stand out, each once."""
     place = np.full(len(sketches), -1, np.intp)
     place[among] = np.arange(len(among))
     asked = sketches.coarse[queries]
@@ -97,17 +152,23 @@ def _candidates(sketches: Sketches, queries: Whole, among: Whole) -> tuple[Whole
         NEIGHBOURS,
         place[queries],
     )
-    usual = np.clip(found.likeness[:, -1:], USUAL, 1 - 1e-6)
-    lead = (found.likeness - usual) / (1 - usual)
+    lead = _lead(found.likeness, np.clip(found.likeness[:, -1:], USUAL, 1 - 1e-6))
     rows, columns = np.nonzero(lead >= LEAST_LEAD)
     # Of a pair found from both ends the better lead counts, so that neither end's crowd hides it.
     order = np.argsort(-lead[rows, columns], kind="stable")
     rows, columns = rows[order], columns[order]
     one, other = queries[rows], among[found.index[rows, columns]]
-    low, high = np.minimum(one, other), np.maximum(one, other)
-    _, once = np.unique(low * len(sketches) + high, return_index=True)
-    chosen = rows[once], columns[once]
-    return low[once], high[once], np.minimum(lead[chosen], 1), found.mirrored[chosen]
+    _, once = np.unique(np.minimum(one, other) * len(sketches) + np.maximum(one, other), return_index=True)
+    rows, columns = rows[once], columns[once]
+    return _Candidates(
+        query=one[once],
+        other=other[once],
+        lead=np.minimum(lead[rows, columns], 1).astype(np.float32),
+        mirrored=found.mirrored[rows, columns],
+        reference=among[found.index[rows][:, _REFERENCES]],
+        reference_mirrored=found.mirrored[rows][:, _REFERENCES],
+        known=found.likeness[rows][:, _REFERENCES] > -2,
+    )
 
 
 def _joined(exact: Whole, near: list[Pair]) -> Whole:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from econet.data.decoders import usual_workers
 from econet.data.sketches import Floats
 
-_ROWS, _COLUMNS = 1024, 4096
+# A block of likenesses should stay in the processor's cache.
+_ROWS, _COLUMNS = 512, 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Neighbours:
 
 
 def nearest(queries: Floats, in_mirror: Floats, among: Floats, count: int, own: NDArray[np.intp]) -> Neighbours:
-    """The `count` nearest of `among` [B, D] to each of `queries` [Q, D], seen straight or (`in_mirror` [Q, D]) mirrored.
+    """The `count` nearest of `among` [B, D] to each of `queries` [Q, D], or to `in_mirror` [Q, D], the same mirrored.
 
     `own` [Q] is each query's own place in `among`, which is passed over; -1 where it is not there.
     """
@@ -51,14 +52,13 @@ def _nearest_of_block(
     for start in range(0, len(among), _COLUMNS):
         block = among[start : start + _COLUMNS]
         straight, turned = queries @ block.T, in_mirror @ block.T
-        mirrored = turned > straight
         likeness = np.maximum(straight, turned, out=straight)
         here = np.flatnonzero((own >= start) & (own < start + len(block)))
         likeness[here, own[here] - start] = -2
         rows, columns = np.nonzero(likeness > best.likeness[:, -1:])
         if len(rows):
-            found = likeness[rows, columns], columns + start, mirrored[rows, columns]
-            best = _merged(best, rows, *found)
+            found = likeness[rows, columns]
+            best = _merged(best, rows, found, columns + start, turned[rows, columns] == found)
     return best
 
 

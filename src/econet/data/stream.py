@@ -98,6 +98,10 @@ class StreamedPixels:
             found |= {number * PIECE + row: reason for row, reason in faults.items()}
         return found
 
+    def name(self, position: int) -> str:
+        """The file of the picture at `position`, below the source's folder."""
+        return self._files.names[position]
+
     def _path(self, position: int) -> bytes:
         return os.fsencode(self._root / self._files.names[position])
 

@@ -13,7 +13,9 @@ from econet.files import folder_lock
 from econet.images.preprocess import Pixels
 from econet.jobs import judge
 from econet.jobs.benchmark import benchmark_artifacts
+from econet.jobs.check import RECORD as CHECK
 from econet.jobs.comparison_ledger import comparison_ledger
+from econet.jobs.data_health import data_health, summary
 from econet.jobs.evaluate import evaluate_artifacts
 from econet.jobs.options import CompareOptions, check_compare_options
 from econet.jobs.run_data import LISTING, check_same_data, data_config, load
@@ -27,6 +29,7 @@ from econet.report.pictures import WhereTheyLooked, write_pictures, wrong_alone
 from econet.runs import provenance
 from econet.runs.artifact_records import Benchmark, Evaluation, Export
 from econet.runs.beside import beside
+from econet.runs.check_records import Check
 from econet.runs.comparison_records import Comparison, ComparisonConfig, ComparisonSeconds, Side
 from econet.runs.record import begun_record, read_record, write_record
 from econet.statistics.intervals import margin_for_yes, provable_margin
@@ -63,7 +66,8 @@ def compare_once(folder: Path, options: CompareOptions, progress: Progress, *, r
         else:
             story = Story(folder, dataset, config, progress, warnings=list(dataset.warnings))
             progress.note(_before_training(config, dataset))
-            comparison = _judged(story, *_measured(story, train_and_export(story, lineup)))
+            health = _looked_over(story, options)
+            comparison = _judged(story, *_measured(story, train_and_export(story, lineup)), health)
             write_record(folder / RECORD, comparison)
         if not (folder / PAGE).exists():
             write_page(folder)
@@ -80,7 +84,18 @@ def _nothing_left_where_nothing_was_trained(folder: Path) -> Generator[None]:
         if not begun_before and not any(folder.glob(f"*/{CONFIG}")):
             (folder / CONFIG).unlink(missing_ok=True)
             (folder / LISTING).unlink(missing_ok=True)
+            (folder / CHECK).unlink(missing_ok=True)
         raise
+
+
+def _looked_over(story: Story, options: CompareOptions) -> Check:
+    """The quick part of `check`, before anything is trained; what voids the comparison is a warning on its page."""
+    with story.step(f"looking for {story.config.proof} pictures in training"):
+        health = data_health(story.folder, options.data, story.dataset, story.config.proof, story.progress)
+    for reason in health.void:
+        story.warnings.append(f"this comparison proves little: {reason}")
+        story.progress.note(f"warning: {story.warnings[-1]}")
+    return health
 
 
 def _before_training(config: ComparisonConfig, dataset: Dataset) -> str:
@@ -186,7 +201,7 @@ def _looked(
         return where_they_looked(artifacts[0], artifacts[1], pixels[np.array(errors)])
 
 
-def _judged(story: Story, sides: list[Side], rounds: dict[str, tuple[float, ...]]) -> Comparison:
+def _judged(story: Story, sides: list[Side], rounds: dict[str, tuple[float, ...]], health: Check) -> Comparison:
     """Pair the two files, choose the pictures, and put everything into the record."""
     large, small = judge.pair(sides)
     answers = [read_predictions(predictions_path(story.folder / side.artifact)) for side in (large, small)]
@@ -220,4 +235,5 @@ def _judged(story: Story, sides: list[Side], rounds: dict[str, tuple[float, ...]
         seconds=ComparisonSeconds(training=story.training_s, total=round(sum(step.seconds for step in story.steps), 3)),
         test_reads=max(side.evaluation.test_reads for side in sides),
         warnings=tuple(story.warnings),
+        check=summary(health, config.proof, *answers),
     )

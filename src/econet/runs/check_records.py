@@ -24,8 +24,8 @@ class CheckedPicture(Record, frozen=True, kw_only=True):
 class Finding(Record, frozen=True, kw_only=True):
     """Something to look at. `score` says how sure, from 0 to 1; null where it is a fact.
 
-    Of duplicates: the `partner`, whether as in a mirror, whether one is in training and the other held out (`leak`)
-    and whether their labels differ. Of a likely wrong label: the class `suggested`.
+    Of duplicates: the `partner`, whether as in a mirror, whether the two lie in different splits (`leak`) and whether
+    their labels differ. Of a likely wrong label: the class `suggested`.
     """
 
     kind: FindingKind
@@ -53,23 +53,27 @@ class SplitHealth(Record, frozen=True, kw_only=True):
 
 
 class Leak(Record, frozen=True, kw_only=True):
-    """Pictures of a held-out split that are also in `other`: with equal pixels, nearly, and all as a share of it."""
+    """Pictures of a held-out split that are also in `other`: with equal pixels, nearly, and all as a share of it.
+
+    `places` are those of all of them in the split, counted from 0.
+    """
 
     split: SplitName
     other: SplitName
     exact: int
     near: int
     share: float
+    places: tuple[int, ...]
 
 
 class DuplicateHealth(Record, frozen=True, kw_only=True):
-    """What was searched and found. `searched`: everywhere, or near duplicates only between test and the others.
+    """What was searched and found. `searched`: everywhere, or near duplicates only of one split in the others.
 
     `copies` are pictures whose pixels an earlier one has; `near_pairs` pairs that are nearly one; `conflicts` pairs of
     either kind with two labels.
     """
 
-    searched: Literal["everywhere", "test"]
+    searched: Literal["everywhere", "test", "validation"]
     images: int
     copies: int
     near_pairs: int
@@ -141,8 +145,15 @@ class Check(Record, frozen=True, kw_only=True):
 
 
 class CheckSummary(Record, frozen=True, kw_only=True):
-    """What a comparison tells of the data it was made on; the whole lies in `check.json` beside it."""
+    """What a comparison tells of its data; the whole lies in `check.json` beside it.
 
-    duplicates: DuplicateHealth
+    `images` of the proof have `exact` or `near` copies among the training pictures. `without` is both sides' accuracy
+    on the others, (baseline, candidate); null where there is none left, or none to leave out.
+    """
+
+    exact: int
+    near: int
+    images: int
+    without: tuple[float, float] | None
     missing: tuple[str, ...]
     void: tuple[str, ...]

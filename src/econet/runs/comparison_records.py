@@ -3,6 +3,7 @@
 from typing import Literal
 
 from econet.runs.artifact_records import Benchmark, Evaluation, Export, Precision
+from econet.runs.check_records import CheckSummary
 from econet.runs.choices import Augment, OptimizerName, ScheduleName
 from econet.runs.difference import Difference
 from econet.runs.ledger_records import LedgerStep
@@ -129,3 +130,4 @@ class Comparison(Record, frozen=True, kw_only=True):
     test_reads: int
     warnings: tuple[str, ...]
     folds: int | None = None
+    check: CheckSummary | None = None
