@@ -118,7 +118,7 @@ def _refuse_oversized(model: onnx.ModelProto, path: Path) -> None:
 
 
 def _outline(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with the values of its small constants alone, such as shapes: inference would copy all weights twice."""
+    """The model with the values of small constants alone, such as shapes: inference would copy all weights twice."""
     outline = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
     graph = model.graph
     outline.graph.MergeFrom(onnx.GraphProto(name=graph.name, node=graph.node, input=graph.input, output=graph.output))
