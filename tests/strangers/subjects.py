@@ -26,8 +26,9 @@ class Trial:
     ask: Callable[[bytes, int], str]
 
 
-def refusal(error: UserError) -> str:
-    """"refused", where the error is fit for a terminal. Raises AssertionError where it is not."""
+def refusal(error: UserError, path: Path) -> str:
+    """The word "refused", where the error names `path` and is fit for a terminal. Raises AssertionError elsewhere."""
+    assert str(path) in error.what
     for part in (error.what, error.why, error.remedy):
         assert part.isprintable(), part
         assert len(part) < 2000, part
@@ -51,8 +52,7 @@ def onnx(folder: Path) -> Trial:
             size = (*predictor.preprocess.resize_size, predictor.preprocess.channels)
             found = predictor.logits(pictures if size == pictures.shape[1:] else np.zeros((2, *size), np.uint8))
         except UserError as error:
-            assert "model.onnx" in error.what
-            return refusal(error)
+            return refusal(error, path)
         assert found.shape == (2, len(predictor.classes))
         expected = answers.setdefault(number % 2, found)
         return "equal" if np.array_equal(found, expected) else "answered"
@@ -94,7 +94,7 @@ def weights(folder: Path) -> Trial:
             else:
                 assert read_checkpoint(run, network, average, optimizers) == (counters, None)
         except UserError as error:
-            return refusal(error)
+            return refusal(error, run.folder)
         now = state_of(network, average, optimizers)
         assert now.keys() == expected.keys()
         assert all(torch.equal(now[name], value) for name, value in expected.items())
@@ -128,8 +128,7 @@ def records(folder: Path) -> Trial:
         try:
             again = read_record(path, type(record))
         except UserError as error:
-            assert str(path) in error.what
-            return refusal(error)
+            return refusal(error, path)
         assert msgspec.convert(msgspec.to_builtins(again), type(record)) == again
         return "equal" if to_json(again) == whole else "answered"
 

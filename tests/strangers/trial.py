@@ -6,6 +6,7 @@ SUBJECT is onnx, weights or records. Prints one JSON object. The parent imports 
 """
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -18,7 +19,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 # A child that says nothing for so long hangs.
-STUCK_S = 120
+STUCK_S = 600
+# Where every child dies, trying on would tell no more.
+MOST_DEATHS = 20
 TESTS = Path(__file__).parents[1]
 
 
@@ -42,8 +45,7 @@ def trial(subject: str, first: int, count: int, children: int) -> Found:
     found = Found()
     marks = [first + count * number // children for number in range(children + 1)]
     threads = [
-        threading.Thread(target=_share, args=(subject, start, stop, found))
-        for start, stop in zip(marks, marks[1:], strict=False)
+        threading.Thread(target=_share, args=(subject, start, stop, found)) for start, stop in itertools.pairwise(marks)
     ]
     for thread in threads:
         thread.start()
@@ -56,26 +58,27 @@ def _share(subject: str, start: int, stop: int, found: Found) -> None:
     """Children one after the other: the next begins behind the file at which the last one died."""
     while start < stop:
         words = [sys.executable, "-m", "strangers.trial", subject, "--child", str(start), str(stop)]
-        child = subprocess.Popen(words, cwd=TESTS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        watch = threading.Timer(STUCK_S, child.kill)
-        watch.start()
-        assert child.stdout is not None
-        assert child.stderr is not None
-        last: list[str] = []
-        reader = threading.Thread(target=lambda: last.append(child.stderr.read()[-500:]))
-        reader.start()
-        for line in child.stdout:
+        with tempfile.TemporaryFile("w+") as said:
+            child = subprocess.Popen(words, cwd=TESTS, stdout=subprocess.PIPE, stderr=said, text=True)
+            watch = _watch(child)
+            for line in child.stdout or ():
+                watch.cancel()
+                watch = _watch(child)
+                start = _count(json.loads(line), found, start)
             watch.cancel()
-            watch = threading.Timer(STUCK_S, child.kill)
-            watch.start()
-            start = _count(json.loads(line), found, start)
-        watch.cancel()
-        reader.join()
-        if child.wait() != 0:
-            found.died[start] = f"exit {child.returncode}: {last[0]}"
-            start += 1
-            if len(found.died) > 20:
-                return
+            if child.wait() != 0:
+                said.seek(0)
+                found.died[start] = f"exit {child.returncode}: {said.read()[-500:]}"
+                start += 1
+        if len(found.died) > MOST_DEATHS:
+            return
+
+
+def _watch(child: subprocess.Popen) -> threading.Timer:
+    """End the child where it stays silent."""
+    watch = threading.Timer(STUCK_S, child.kill)
+    watch.start()
+    return watch
 
 
 def _count(line: dict, found: Found, start: int) -> int:
