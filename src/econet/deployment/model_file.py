@@ -23,6 +23,7 @@ MOST_NUMBERS = 1 << 28
 MOST_METADATA = 8_000_000
 STANDARD_DOMAINS = ("", "ai.onnx")
 _SMALL = 1024
+_DAMAGE = (DecodeError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError)
 _GRAPHS = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
 
 
@@ -49,7 +50,7 @@ def read_model_bytes(path: Path) -> tuple[onnx.ModelProto, bytes]:
     except UserError:
         raise
     # Each of these libraries has errors of its own for damage, and raises others besides (ValueError, KeyError, ...).
-    except (DecodeError, UnicodeDecodeError, onnx.checker.ValidationError, ValueError, RuntimeError) as error:
+    except (*_DAMAGE, ValueError, RuntimeError) as error:
         raise _broken(path, one_line(error)) from error
     return model, content
 
