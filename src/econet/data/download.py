@@ -177,7 +177,7 @@ def _unpack(
 class _Capped(io.RawIOBase):
     """What a gzip unpacks to, at most so many bytes: a small file may hold terabytes of zeros."""
 
-    def __init__(self, stream: IO[bytes], most: int) -> None:
+    def __init__(self, stream: gzip.GzipFile, most: int) -> None:
         self._stream = stream
         self._left = most
 
