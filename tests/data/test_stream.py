@@ -130,7 +130,7 @@ def test_a_killed_worker_is_told_in_a_line(expected):
     pixels = StreamedPixels(PHOTOS, listed(PHOTOS), STORE, decoders)
     np.testing.assert_array_equal(pixels[3], expected[3])
     os.kill(decoders._processes[0].pid, signal.SIGKILL)
-    with pytest.raises(UserError, match="was ended by signal 9, at one of .*jpg"):
+    with pytest.raises(UserError, match=r"was ended by signal 9, at one of .*jpg"):
         pixels[:]
 
 

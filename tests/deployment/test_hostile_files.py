@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -130,6 +131,84 @@ def test_an_onnx_file_without_econets_metadata_is_refused_as_such(model, tmp_pat
 def test_wrong_metadata_is_refused(model, tmp_path, text, words):
     model.metadata_props[0].value = text
     with pytest.raises(UserError, match=words):
+        Predictor(saved(model, tmp_path))
+
+
+def test_graphs_for_training_are_refused(model, tmp_path):
+    model.training_info.add().algorithm.node.append(helper.make_node("Relu", ["a"], ["b"]))
+    assert "graphs for training" in refusal(saved(model, tmp_path)).why
+
+
+def test_a_graph_that_hides_behind_another_type_is_refused(model, tmp_path):
+    attribute = model.graph.node[3].attribute.add()
+    attribute.name, attribute.type = "hidden", onnx.AttributeProto.INT
+    attribute.g.node.append(helper.make_node("Relu", ["a"], ["b"]))
+    assert "holds a graph of its own" in refusal(saved(model, tmp_path)).why
+
+
+def test_an_operator_set_of_the_future_is_refused(model, tmp_path):
+    model.opset_import[0].version = 10_000
+    assert "operator set 10000" in refusal(saved(model, tmp_path)).why
+
+
+def test_too_many_nodes_are_refused(model, tmp_path):
+    for number in range(20_001):
+        model.graph.node.append(helper.make_node("Identity", ["image"], [f"copy {number}"]))
+    assert "at most 20,000 are read" in refusal(saved(model, tmp_path)).why
+
+
+@pytest.mark.parametrize("shape", [[1 << 20, 1 << 20], [-1, 4], [1 << 62, 4]])
+def test_a_constant_of_a_shape_that_nothing_has_is_refused(model, tmp_path, shape):
+    model.graph.initializer.append(TensorProto(name="large", data_type=TensorProto.FLOAT, dims=shape))
+    refusal(saved(model, tmp_path))
+
+
+def test_a_tensor_that_would_grow_to_terabytes_is_refused_before_it_is_computed(model, tmp_path):
+    model.graph.initializer.append(helper.make_tensor("shape", TensorProto.INT64, [2], [1 << 20, 1 << 20]))
+    model.graph.node.insert(0, helper.make_node("ConstantOfShape", ["shape"], ["terabytes"]))
+    assert "'terabytes' would be of shape [1048576, 1048576]" in refusal(saved(model, tmp_path)).why
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"image_size": [28, 28], "resize_size": [100_000, 100_000], "crop": "centre"},
+        {"image_size": [28, 28], "resize_size": [27, 27], "crop": "centre"},
+        {"image_size": [28, 28], "resize_size": [32, 32]},
+        {"image_size": [0, 28], "resize_size": [0, 28]},
+        {"offset": 10**18},
+    ],
+)
+def test_a_preprocessing_that_nobody_could_carry_out_is_refused(model, tmp_path, fields):
+    found = json.loads(model.metadata_props[0].value)
+    found["preprocess"] |= fields
+    model.metadata_props[0].value = json.dumps(found)
+    with pytest.raises(UserError, match=r"the metadata of .* cannot be read"):
+        Predictor(saved(model, tmp_path))
+
+
+def test_lists_without_end_in_the_metadata_are_refused(model, tmp_path):
+    model.metadata_props[0].value = "[" * 100_000
+    with pytest.raises(UserError, match="cannot be read"):
+        Predictor(saved(model, tmp_path))
+
+
+def test_a_pipe_and_a_device_are_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.onnx")
+    assert "not a regular file" in refusal(tmp_path / "pipe.onnx").why
+    (tmp_path / "zero.onnx").symlink_to("/dev/zero")
+    assert "not a regular file" in refusal(tmp_path / "zero.onnx").why
+
+
+def test_a_file_that_fails_only_when_it_runs_is_refused(model, tmp_path):
+    node = next(node for node in model.graph.node if node.op_type == "Gemm")
+    flat, rows = node.input[0], "3 x 5"
+    model.graph.initializer.append(helper.make_tensor("rows", TensorProto.INT64, [2], [3, 5]))
+    place = list(model.graph.node).index(node)
+    model.graph.node.insert(place, helper.make_node("Reshape", [flat, "rows"], [rows]))
+    node.input[0] = rows
+    del model.graph.value_info[:]
+    with pytest.raises(UserError, match=r"stranger\.onnx"):
         Predictor(saved(model, tmp_path))
 
 

@@ -24,6 +24,7 @@ SIZED = [
 ]
 
 FACTORY = """
+from os import system
 from torch import nn
 
 PLAIN = 3
@@ -209,8 +210,28 @@ def test_the_mean_image_is_given_height_first_and_kept_channels_first():
     np.testing.assert_array_equal(network.layers[0].mean.numpy(), mean.transpose(2, 0, 1))
 
 
-@pytest.mark.parametrize("reference", [".x:f", ":f", "no_such_package:f", "json:no_such_function"])
+@pytest.mark.parametrize("reference", [".x:f", ":f", "no_such_package:f", "numpy:no_such_function"])
 def test_a_factory_that_cannot_be_imported_is_named(reference):
     with pytest.raises(UserError) as caught:
         catalog.architecture(reference, (1, 28, 28), 10)
     assert caught.value.what == f"cannot import the model {reference!r}"
+
+
+@pytest.mark.parametrize("reference", ["os:system", "subprocess:getoutput", "builtins:exec", "own_package.nets:system"])
+def test_a_record_reaches_nothing_of_pythons_own(own_model, tmp_path, reference):
+    harm = tmp_path / "harm"
+    with pytest.raises(UserError, match="belongs to Python itself"):
+        catalog.network({"factory": reference, "arguments": {"command": f"touch {harm}"}})
+    assert not harm.exists()
+
+
+def test_a_recorded_function_that_takes_other_arguments_now_is_named(own_model):
+    with pytest.raises(UserError, match=r"its parameters are others now: .*'gone'"):
+        catalog.network({"factory": f"{own_model}:small", "arguments": {"classes": 5, "channels": 3, "gone": 1}})
+
+
+def test_running_a_users_code_is_said_plainly(own_model, caplog, monkeypatch):
+    monkeypatch.setattr(catalog, "_said", set())
+    for _ in range(2):
+        catalog.architecture(f"{own_model}:small", (3, 8, 8), 5)
+    assert [record.getMessage() for record in caplog.records] == [f"this runs the code of {own_model}:small"]

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 @click.argument("data", metavar="DATA", required=False)
 @options.together(
     click.option(
-        "--model", default="econet", show_default=True, metavar="NAME", help="Catalog name or package.module:function."
+        "--model",
+        default="econet",
+        show_default=True,
+        metavar="NAME",
+        help="Catalog name, or package.module:function, whose code is run.",
     ),
     options.distillation_options,
     click.option("--from", "start", type=click.Path(path_type=Path), metavar="RUN", help="Start from a run's weights."),

@@ -1,7 +1,13 @@
-"""Downloads that resume and are checked: a file comes into place whole and right, or not at all."""
+"""Downloads that resume and are checked: a file comes into place whole and right, or not at all.
 
+An archive is never extracted: its wanted members are read into memory, under a cap, and written by name.
+"""
+
+import gzip
 import hashlib
 import http.client
+import io
+import struct
 import tarfile
 import urllib.error
 import urllib.request
@@ -11,12 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from econet.errors import UserError
+from econet.errors import UserError, one_line
 from econet.files import folder_lock, write_whole
 
 ATTEMPTS = 5
 TIMEOUT_S = 30
 _CHUNK = 1 << 18
+# The sets that are fetched have some 170 MB; a server that announces more than this gives something else.
+MOST_BYTES = 2_000_000_000
+# The makers' archives have ten members each.
+MOST_MEMBERS = 1_000
+# Besides its members a tar has headers, and their padding.
+_OVERHEAD = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +106,10 @@ def _announced(url: str, response: http.client.HTTPResponse, start: int) -> int:
     if response.headers.get_content_type() == "text/html":
         raise _failed(url, "a web page came in place of the file (a login or an error page)")
     length = response.headers.get("Content-Length", "")
-    if not length.isdigit():
+    if not length.isdecimal() or len(length) > 18:
         raise _failed(url, "the server does not say how long the file is")
+    if start + int(length) > MOST_BYTES:
+        raise _failed(url, f"it would have {start + int(length):,} bytes; at most {MOST_BYTES:,} are fetched")
     if response.status == http.HTTPStatus.OK:
         return int(length)
     span = response.headers.get("Content-Range", "")
@@ -119,8 +133,10 @@ def _copy(response: http.client.HTTPResponse, part: Path, start: int, total: int
 
 
 def _next_chunk(response: http.client.HTTPResponse) -> bytes:
+    """What has come by now; nothing where the connection ended or stalls."""
     try:
-        return response.read(_CHUNK)
+        # Not read(): where the rest of a chunk never comes, that would throw away what did.
+        return response.read1(_CHUNK)
     except http.client.IncompleteRead as cut:
         return cut.partial
     except OSError:
@@ -144,17 +160,11 @@ def _unpack(
     packed: Path, inside: str, members: tuple[str, ...], digests: dict[str, str], folder: Path, largest: int
 ) -> None:
     """Read the named regular members into memory, check them all, then write each whole."""
-    wanted = {f"{inside}/{name}": name for name in members}
-    found: dict[str, bytes] = {}
     try:
-        with tarfile.open(packed, "r:gz") as archive:
-            for entry in archive:
-                name = wanted.get(entry.name)
-                stream = archive.extractfile(entry) if name and entry.isreg() and entry.size <= largest else None
-                if name and stream:
-                    found[name] = stream.read()
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise _bad_archive(packed, str(error)) from error
+        found = _members(packed, {f"{inside}/{name}": name for name in members}, largest)
+    # Besides its own errors tarfile raises ValueError, struct's and zlib's errors and others for damaged headers.
+    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError, zlib.error, struct.error) as error:
+        raise _bad_archive(packed, one_line(error)) from error
     for name in members:
         if name not in found:
             raise _bad_archive(packed, f"it has no regular file {inside}/{name} of at most {largest:,} bytes")
@@ -162,6 +172,41 @@ def _unpack(
             raise _bad_archive(packed, f"{inside}/{name} does not have the SHA-256 {digests[name]}")
     for name, content in found.items():
         write_whole(folder / name, content)
+
+
+class _Capped(io.RawIOBase):
+    """What a gzip unpacks to, at most so many bytes: a small file may hold terabytes of zeros."""
+
+    def __init__(self, stream: gzip.GzipFile, most: int) -> None:
+        self._stream = stream
+        self._left = most
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next `size` bytes. Raises OSError where more than was allowed would have come."""
+        content = self._stream.read(min(size, self._left + 1) if size >= 0 else self._left + 1)
+        self._left -= len(content)
+        if self._left < 0:
+            raise OSError("it unpacks to far more than its members may have")
+        return content
+
+
+def _members(packed: Path, wanted: dict[str, str], largest: int) -> dict[str, bytes]:
+    """The contents of those regular members that are `wanted`, in one pass; of several of one name the first."""
+    found: dict[str, bytes] = {}
+    with gzip.open(packed) as unpacked:
+        capped = _Capped(unpacked, len(wanted) * largest + _OVERHEAD)
+        # "|": the stream is read on and on, never sought in.
+        with tarfile.open(fileobj=capped, mode="r|") as archive:
+            for number, entry in enumerate(archive):
+                if number >= MOST_MEMBERS:
+                    raise OSError(f"it has more than {MOST_MEMBERS:,} members")
+                name = wanted.get(entry.name)
+                if name is None or name in found or entry.type not in tarfile.REGULAR_TYPES or entry.issparse():
+                    continue
+                stream = archive.extractfile(entry) if entry.size <= largest else None
+                if stream is not None:
+                    found[name] = stream.read()
+    return found
 
 
 def _bad_archive(packed: Path, why: str) -> UserError:

@@ -23,6 +23,7 @@ MOST_NUMBERS = 1 << 28
 MOST_METADATA = 8_000_000
 STANDARD_DOMAINS = ("", "ai.onnx")
 _SMALL = 1024
+_DAMAGE = (DecodeError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError)
 _GRAPHS = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
 
 
@@ -49,7 +50,7 @@ def read_model_bytes(path: Path) -> tuple[onnx.ModelProto, bytes]:
     except UserError:
         raise
     # Each of these libraries has errors of its own for damage, and raises others besides (ValueError, KeyError, ...).
-    except (DecodeError, UnicodeDecodeError, onnx.checker.ValidationError, ValueError, RuntimeError) as error:
+    except (*_DAMAGE, ValueError, RuntimeError) as error:
         raise _broken(path, one_line(error)) from error
     return model, content
 
@@ -118,7 +119,7 @@ def _refuse_oversized(model: onnx.ModelProto, path: Path) -> None:
 
 
 def _outline(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with the values of its small constants alone, such as shapes: inference would copy all weights twice."""
+    """The model with the values of small constants alone, such as shapes: inference would copy all weights twice."""
     outline = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
     graph = model.graph
     outline.graph.MergeFrom(onnx.GraphProto(name=graph.name, node=graph.node, input=graph.input, output=graph.output))

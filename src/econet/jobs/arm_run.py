@@ -1,7 +1,6 @@
 """One training of one arm of a claim: train, measure whatever a claim asks of it, write `outcome.json`."""
 
 import io
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from econet.files import write_whole
 from econet.jobs.options import DataOptions, TrainOptions, check_train_options
 from econet.jobs.run_data import load, seen_by
 from econet.jobs.train import train
+from econet.runs.arrays import read_arrays
 from econet.runs.choices import ColourNoise
 from econet.runs.claim_records import Outcome
 from econet.runs.folder import Run
@@ -117,15 +117,9 @@ def run_arm(wanted: ArmRun, progress: Progress) -> Outcome:
 
 def read_answers(wanted: ArmRun) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """(probabilities [N, K], truth [N]) of the test images. Raises UserError where the file is damaged."""
-    try:
-        with np.load(io.BytesIO(wanted.answers_path.read_bytes()), allow_pickle=False) as stored:
-            return stored["probabilities"], stored["truth"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"cannot read {wanted.answers_path}",
-            str(error),
-            "remove it: the next `econet reproduce` measures that training again",
-        ) from error
+    remedy = "remove it: the next `econet reproduce` measures that training again"
+    found = read_arrays(wanted.answers_path, ("probabilities", "truth"), "the answers", remedy)
+    return found["probabilities"], found["truth"]
 
 
 def _measures_of(wanted: ArmRun) -> set[str]:

@@ -1,7 +1,6 @@
 """How good: the predictions of one artifact on one split, and everything counted from them."""
 
 import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from econet.errors import UserError
 from econet.files import sha256_of, write_whole
+from econet.runs.arrays import read_arrays
 from econet.runs.artifact_records import (
     ClassAccuracy,
     EvaluatedData,
@@ -58,13 +58,8 @@ def write_predictions(path: Path, predictions: Predictions) -> str:
 
 def read_predictions(path: Path) -> Predictions:
     """Read predictions back. Raises UserError naming the file where it is absent, cut or not of this form."""
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-            found = Predictions(stored["truth"], stored["predicted"], stored["probabilities"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"cannot read the predictions in {path}", str(error), "make them again with `econet evaluate`"
-        ) from error
+    names = ("truth", "predicted", "probabilities")
+    found = Predictions(*read_arrays(path, names, "the predictions", "make them again with `econet evaluate`").values())
     shapes = found.truth.shape, found.predicted.shape, found.probabilities.shape[:1]
     if found.truth.ndim != 1 or found.probabilities.ndim != 2 or len(set(shapes)) != 1:
         raise UserError(

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import logging
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from econet.errors import UserError, unknown_name
+from econet.errors import UserError, one_line, unknown_name
 from econet.models import architecture as records
 from econet.models.alexnet import MINI, ORIGINAL_CODE, PAPER, alexnet
 from econet.models.alexnet_small import alexnet_small
@@ -30,6 +31,10 @@ from econet.models.handcrafted import features
 
 if TYPE_CHECKING:
     from torch import nn
+
+# Without a handler of the user's own Python prints it on standard error.
+_log = logging.getLogger("econet")
+_said: set[str] = set()
 
 InputShape = tuple[int, int, int]
 Factory = Callable[..., records.Architecture]
@@ -265,10 +270,10 @@ def _made_by_factory(reference: str, arguments: Any) -> "nn.Module":
     factory = _imported(reference)
     try:
         inspect.signature(factory).bind(**arguments)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UserError(
             f"{reference} cannot be called as the run records",
-            f"`arguments` is {arguments!r}: {error}",
+            f"`arguments` is {arguments!r}: {one_line(error)}",
             "the function as it was when the run was made, or config.json from a copy",
         ) from error
     made = factory(**arguments)
@@ -282,7 +287,17 @@ def _made_by_factory(reference: str, arguments: Any) -> "nn.Module":
 
 
 def _imported(reference: str) -> Callable[..., Any]:
+    """The function behind `package.module:function`. Importing runs that module's code, which is said plainly.
+
+    A run folder may come from a stranger, and its record names the function and its arguments: the standard library,
+    where such a function could be os.system, is never reached this way.
+    """
     module_name, _, function_name = reference.partition(":")
+    if _is_pythons_own(module_name):
+        raise _no_model(reference)
+    if reference not in _said:
+        _said.add(reference)
+        _log.warning("this runs the code of %s", reference)
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
@@ -293,4 +308,18 @@ def _imported(reference: str) -> Callable[..., Any]:
         ) from error
     if not callable(found):
         raise UserError(f"{reference} is not a function", f"it is a {type(found).__name__}", "name a function")
+    if inspect.isroutine(found) and _is_pythons_own(str(found.__module__)):
+        raise _no_model(reference)
     return found
+
+
+def _is_pythons_own(module_name: str) -> bool:
+    return module_name.partition(".")[0] in {*sys.stdlib_module_names, "builtins"}
+
+
+def _no_model(reference: str) -> UserError:
+    return UserError(
+        f"{reference} is no model",
+        "it belongs to Python itself, which has no networks",
+        "name a function of your own that returns a torch.nn.Module",
+    )

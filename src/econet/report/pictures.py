@@ -15,6 +15,7 @@ from econet.measurement.accuracy import Predictions
 from econet.report.answers import confidence, right
 from econet.report.embedded import Embedded, embedded, reduced
 from econet.report.heat import overlay
+from econet.runs.arrays import read_arrays
 
 MOST_PICTURES = 12
 
@@ -82,9 +83,14 @@ def write_pictures(
 
 
 def read_pictures(path: Path, wrong: str) -> list[Picture]:
-    """The pictures that only `wrong` ("candidate" or "baseline") got wrong, ready to embed."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return [_picture(arrays, f"{wrong}_wrong_", place) for place in range(len(arrays[f"{wrong}_wrong_truth"]))]
+    """The pictures that only `wrong` ("candidate" or "baseline") got wrong, ready to embed.
+
+    Raises UserError where the file is absent or damaged.
+    """
+    answers = [f"{role}_{kind}" for role in ("baseline", "candidate") for kind in ("answer", "confidence")]
+    names = [f"{wrong}_wrong_{name}" for name in ("pixels", "truth", *answers)]
+    arrays = read_arrays(path, names, "the pictures", "run the comparison again, in another folder")
+    return [_picture(arrays, f"{wrong}_wrong_", place) for place in range(len(arrays[f"{wrong}_wrong_truth"]))]
 
 
 def _typed(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ dimension as a big-endian 32-bit number, then the values.
 
 import gzip
 import hashlib
+import io
 import struct
 import zlib
 from importlib import resources
@@ -39,6 +40,8 @@ PUBLISHED = {
     "t10k-labels-idx1-ubyte.gz": "8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05",
 }
 _SUBFOLDER = "fashion-mnist"
+# Twelve times Fashion-MNIST: EMNIST, the largest set of the layout, has 814,255 pictures.
+MOST_BYTES = 700_000_000
 
 
 def fashion_mnist(data_dir: Path | None = None) -> Source:
@@ -66,6 +69,15 @@ def bundled_test_pictures() -> Images:
     return _pair(place, parts, "t10k")
 
 
+def _unpacked(packed: bytes) -> bytes:
+    """What a gzip holds. Raises ValueError where that is more than any set of this layout has."""
+    with gzip.open(io.BytesIO(packed)) as stream:
+        content = stream.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"it unpacks to more than {MOST_BYTES:,} bytes")
+    return content
+
+
 def _given(data_dir: Path | None) -> Path | None:
     """The folder under `data_dir` that holds any of the four files, or None for the bundled set."""
     for folder in (data_dir, data_dir / _SUBFOLDER) if data_dir else ():
@@ -83,7 +95,7 @@ def _contents(path: Traversable, digest: str | None) -> NDArray[np.uint8]:
     if digest is not None and (found := hashlib.sha256(packed).hexdigest()) != digest:
         raise _damaged(path, f"its SHA-256 is {found}, the published one {digest}")
     try:
-        return parse_idx(gzip.decompress(packed))
+        return parse_idx(_unpacked(packed))
     except (OSError, EOFError, zlib.error, ValueError) as error:
         raise _damaged(path, str(error)) from error
 

@@ -1,0 +1,1 @@
+"""Files from strangers: damaged ones by the thousand, each refused in one line or as good as it was."""
