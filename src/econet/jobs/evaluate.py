@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from econet.data.dataset import Dataset, Images
 from econet.data.stream import in_parts
+from econet.deployment.confidence import probabilities_of
 from econet.deployment.parity import agreement
 from econet.deployment.predictor import Predictor, softmax
 from econet.errors import UserError
@@ -19,6 +20,7 @@ from econet.images.views import Views
 from econet.jobs.options import PARITY_DROP, DataOptions
 from econet.jobs.run_data import check_same_data, load, load_again, sized_as, split_as
 from econet.measurement.accuracy import Predictions, evaluate_predictions, predictions_of, write_predictions
+from econet.measurement.confidence import confidence_found
 from econet.measurement.ties import accuracy_ties_shared
 from econet.runs.artifact_records import EvaluatedData, Evaluation, Precision
 from econet.runs.beside import beside
@@ -133,7 +135,7 @@ def answers(
     order = class_order(predictor, dataset, predictor.path)
     if views == "centre":
         logits = np.concatenate([predictor.logits(part) for part in in_parts(images.pixels)])[:, order]
-        return logits, predictions_of(logits, softmax(logits), images.labels)
+        return logits, predictions_of(logits, probabilities_of(logits, predictor.confidence), images.labels)
     mean = np.concatenate([predictor.probabilities(part, views) for part in in_parts(images.pixels)])[:, order]
     return mean, predictions_of(mean, mean, images.labels)
 
@@ -192,7 +194,10 @@ def _evaluated(
     evaluation = evaluation_of(
         path, predictions, dataset, split, precision=predictor.precision, views=views, began=began
     )
-    return kept(replace(evaluation, torch_agreement=agreed), path, progress)
+    found = None
+    if predictor.confidence is not None and split == "test" and views == "centre":
+        found = confidence_found(scores, images.labels, predictor.confidence)
+    return kept(replace(evaluation, torch_agreement=agreed, confidence=found), path, progress)
 
 
 def _evaluated_features(run: Run, dataset: Dataset, split: Split, progress: Progress, views: Views) -> Evaluation:

@@ -16,6 +16,7 @@ from econet.compression.quantization import activation_ranges, float_islands, qu
 from econet.data.augmentation import Augmenter
 from econet.data.dataset import Dataset
 from econet.data.stream import in_memory
+from econet.deployment.confidence import embed_confidence
 from econet.deployment.metadata import Metadata
 from econet.deployment.network_layers import layer_outputs
 from econet.deployment.onnx_export import export_network
@@ -26,6 +27,7 @@ from econet.errors import UserError
 from econet.files import sha256_of, write_whole
 from econet.images.decode import decode
 from econet.images.preprocess import Pixels, Preprocess, cropped, resized
+from econet.jobs.confidence import confidence_of, logits_in_memory
 from econet.jobs.networks import is_quantized, network_of
 from econet.jobs.prove import prove_beside
 from econet.jobs.run_data import check_same_data, load_again, seen_by
@@ -79,6 +81,9 @@ def export_run(
         return done
     network = network_of(run, module)
     model, warnings = artifact_model(run, network, dataset, int8=int8)
+    confidence = confidence_of(logits_in_memory(model, dataset), dataset, progress)
+    if confidence is not None:
+        embed_confidence(model, confidence)
     content = model.SerializeToString()
     # It bears this name until it is proven: a process that dies in between leaves no unproven artifact.
     failed = path.with_name(f"{path.stem}.failed.onnx")
@@ -211,6 +216,7 @@ def _proven(
             artifact=float((answered.argmax(1) == sample.labels).mean()),
         ),
         warnings=warnings,
+        confidence=predictor.confidence,
     )
 
 

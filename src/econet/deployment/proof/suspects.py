@@ -92,8 +92,9 @@ def _softmax(logits: Floats) -> Floats:
 def likeliest(
     found: Seen, expected: Seen, among: Sequence[Suspect], view: Callable[[Pipeline], Seen]
 ) -> Suspect | None:
-    """The suspect whose `view` comes nearest to what was `found`, the first of equals, where it leaves less than a quarter of the difference.
+    """The suspect whose `view` comes nearest to what was `found`, the first of equals.
 
+    None where even that leaves a quarter of the difference.
     A view is what a pipeline makes of the photos at one stage, an array a photo.
     """
     least, nearest = _EXPLAINS * _distance(found, expected), None
