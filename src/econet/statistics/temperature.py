@@ -33,9 +33,9 @@ def fit_temperature(logits: NDArray[Any], labels: NDArray[Any]) -> float:
         low, high = (inverse, high) if slope < 0 else (low, inverse)
         newton = inverse - slope / curvature if curvature > 0 else low
         moved = newton if low < newton < high else (low + high) / 2
-        if abs(moved - inverse) <= _CLOSE * inverse:
+        step, inverse = abs(moved - inverse), moved
+        if step <= _CLOSE * inverse:
             break
-        inverse = moved
     return 1 / inverse
 
 
