@@ -130,7 +130,8 @@ def measured(folder: Path, sources: Sequence[str], data_dir: Path | None) -> dic
     run = open_run(folder)
     dataset = load_again(run.config.data, data_dir=data_dir)
     check_same_data(run.config.data, dataset, run.folder)
-    others = {Path(source).name: other_pictures(source, data_dir, dataset.preprocess) for source in sources}
+    foreign_sources = [source for source in sources if Path(source).name != dataset.name]
+    others = {Path(each).name: other_pictures(each, data_dir, dataset.preprocess) for each in foreign_sources}
     paths = [path for path in run.artifacts() if path.suffix == ".onnx"]
     return {
         "run": str(folder),
