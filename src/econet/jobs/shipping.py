@@ -99,9 +99,9 @@ def _sureness(card: Card) -> str:
     if found is None:
         return ""
     sets = ", ".join(f"{100 * each.covered:.1f} % at {100 * each.stated:.0f} %" for each in found.coverage)
-    before, rung = found.ece_before, 100 * found.false_alarms
+    error, before, rung = card.evaluation.ece, found.ece_before, 100 * found.false_alarms
     return (
-        f"- Calibration error {card.evaluation.ece:.3f}, {before:.3f} without its temperature of {found.temperature:g}; "
+        f"- Calibration error {error:.3f}, {before:.3f} without its temperature of {found.temperature:g}; "
         f"its sets hold the right class on {sets}; {rung:.1f} % of the test images are taken for none of these "
         f"(stated: {100 * found.false_alarms_stated:.0f} %).\n"
     )
