@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from econet.deployment.parity import ParityBroken
-from econet.deployment.predictor import Prediction
+from econet.deployment.predictor import Answer, Prediction
 from econet.runs.artifact_records import Benchmark, Evaluation, Export, Parity, ValidationAccuracy
 from econet.runs.folder import Run
 
@@ -182,11 +182,12 @@ class Guess:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def predict(self, picture: str, top: int) -> list[Prediction]:
+    def answer(self, picture: str, top: int, coverage: float | None) -> Answer:
         from econet.images.decode import decode
 
         decode(Path(picture), 1)
-        return [Prediction("Coat", 0.75), Prediction("Bag", 0.25)][:top]
+        ranked = [Prediction("Coat", 0.75), Prediction("Bag", 0.25)]
+        return Answer(ranked[:top], none_of_these=True, covering=None if coverage is None else ranked)
 
 
 @pytest.fixture
@@ -202,8 +203,13 @@ def test_predict_answers_for_each_image(econet, run_folder, picture, monkeypatch
     done = econet("predict", run_folder, picture, picture, "--json", "--top", "1")
     record = json.loads(done.out)
     assert record["file"] == str(run_folder / "model.int8.onnx")
-    assert record["images"] == [{"image": str(picture), "predictions": [{"label": "Coat", "probability": 0.75}]}] * 2
-    assert f"{picture.name} Coat 75.0 %\n Bag 25.0 %\n" in squeezed(econet("predict", run_folder, picture.name).out)
+    coat = {"label": "Coat", "probability": 0.75}
+    expected = {"image": str(picture), "predictions": [coat], "none_of_these": True, "covering": None}
+    assert record["images"] == [expected] * 2
+    shown = squeezed(econet("predict", run_folder, picture.name, "--coverage", "0.9").out)
+    assert f"{picture.name} Coat 75.0 %\n Bag 25.0 %\n" in shown
+    assert f"{picture.name}: none of these (looks unlike the training pictures)" in shown
+    assert f"{picture.name}: with 90.0 % coverage Coat, Bag" in shown
 
 
 @pytest.mark.parametrize(("content", "why"), [(None, "No such file"), (b"GIF but not really", "not one of JPEG")])

@@ -8,6 +8,7 @@ import pytest
 from econet.deployment.predictor import Predictor
 from econet.deployment.zoo import card, find
 from econet.errors import UserError
+from econet.jobs.prove import prove
 from econet.jobs.recipes import read_recipe, result_path, run_recipe
 from econet.jobs.shipping import median_seed, ship
 from econet.jobs.tables import results_of
@@ -77,6 +78,7 @@ def test_the_median_seeds_file_is_shipped_with_its_card_and_answers_by_name(draw
         entry.name for entry in card("drawer-econet", drawer / "zoo").evaluation.per_class
     )
     assert "seed 0, the median by validation accuracy" in (folder / "card.md").read_text()
+    assert prove(shipped).passed
 
 
 def test_a_file_that_is_not_the_recorded_one_is_not_shipped(drawer):

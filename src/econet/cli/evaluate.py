@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from econet.runs.artifact_records import Ensemble, Evaluation
+    from econet.runs.confidence_records import ConfidenceFound
 
     Parts = list[RenderableType]
 
@@ -118,6 +119,8 @@ def _shown(evaluations: "list[Evaluation]") -> "Parts":
             parts += [*_members(each.ensemble), ""]
         if each.accuracy_ties_shared not in (None, each.accuracy):
             parts += [_ties(each), ""]
+        if each.confidence is not None:
+            parts += [*_sureness(each, each.confidence), ""]
     return [*parts, _classes(evaluations), "", *_confusions(evaluations[-1])]
 
 
@@ -139,6 +142,24 @@ def _ties(evaluation: "Evaluation") -> str:
     return (
         f"{evaluation.subject}: some images have several most probable classes; shared among them, {shared} are right"
     )
+
+
+def _sureness(evaluation: "Evaluation", found: "ConfidenceFound") -> list[str]:
+    """What the file's confidence was worth on these images."""
+    from econet.report import numbers
+
+    lines = [
+        f"{evaluation.subject}: calibration error {evaluation.ece:.3f} at its temperature of {found.temperature:g}, "
+        f"{found.ece_before:.3f} without; {numbers.percent(found.false_alarms)} are taken for none of these "
+        f"(stated: {numbers.percent(found.false_alarms_stated)})"
+    ]
+    for each in found.coverage:
+        low, high = (numbers.percent(end) for end in each.interval)
+        lines.append(
+            f"  sets of {numbers.percent(each.stated)} coverage hold the right class on "
+            f"{numbers.percent(each.covered)} (expected {low} to {high}), {each.mean_classes:.2f} classes each"
+        )
+    return lines
 
 
 def _members(ensemble: "Ensemble") -> "Parts":

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     ),
     click.option("--ema", type=float, metavar="F", help="Decay of the weights' average [default: the model's own]."),
     click.option("--tune", type=int, metavar="N", help="First search rate, decay, smoothing, augmentation: N trials."),
-    click.option("--patience", type=int, metavar="N", help="Stop after N epochs without a better validation accuracy."),
+    click.option("--patience", type=int, metavar="N", help="Stop after N epochs no better on half of validation."),
 )
 @options.data_options
 def train(terminal: Terminal, *, data: str | None, out: Path | None, resume: bool, **asked: Any) -> int:

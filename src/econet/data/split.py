@@ -86,6 +86,16 @@ def fold_of(labels: NDArray[np.int64], fold: int, folds: int, seed: int) -> tupl
     return np.flatnonzero(dealt != fold), np.flatnonzero(dealt == fold)
 
 
+def choosing_half(count: int, seed: int) -> NDArray[np.bool_]:
+    """[count]: which validation pictures may stop a training early; on the others its file states how sure it is.
+
+    A random half, rounded up, of the stream `split/choosing` of the split's `seed`.
+    """
+    half = np.zeros(count, bool)
+    half[shuffled(count, stream_seed(seed, "split", "choosing"))[: (count + 1) // 2]] = True
+    return half
+
+
 def shuffled(count: int, seed: int) -> Indices:
     """A permutation from PCG64's raw words, which NumPy promises to keep; `permutation` may change."""
     return np.argsort(np.random.PCG64(seed).random_raw(count), kind="stable")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from econet.deployment.artifact_file import open_artifact
+from econet.deployment.confidence import covering, probabilities_of, unlike
 from econet.deployment.metadata import Metadata
 from econet.errors import UserError
 from econet.images.decode import DecodeError, decode
@@ -17,6 +18,7 @@ from econet.images.preprocess import Pixels, Preprocess, cropped, resized
 from econet.images.views import Views, ten_views
 from econet.runs.artifact_records import Precision
 from econet.runs.choices import RuntimeName
+from econet.runs.confidence_records import Confidence
 
 _BATCH = 256
 
@@ -33,6 +35,19 @@ class Prediction:
         return f"<p><b>{escape(self.label)}</b> {self.probability:.1%}</p>"
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """All that a file says of one picture: the likeliest classes, and how far it can be trusted.
+
+    `none_of_these`: the picture looks unlike those of training. `covering`: the classes of a set that holds the right
+    one with the coverage asked for, the likeliest first; it may be empty. Both are None where the file cannot say.
+    """
+
+    predictions: list[Prediction]
+    none_of_these: bool | None = None
+    covering: list[Prediction] | None = None
+
+
 class Predictor:
     """An artifact, opened: `Predictor("model.int8.onnx").predict("shirt.png")`.
 
@@ -45,6 +60,7 @@ class Predictor:
         self.path = Path(path)
         file = open_artifact(self.path, runtime)
         self.metadata: Metadata = file.metadata
+        self.confidence: Confidence | None = file.confidence
         self._engine = file.engine(threads=threads)
 
     @property
@@ -81,15 +97,19 @@ class Predictor:
     def probabilities(self, pixels: Pixels, views: Views = "centre") -> NDArray[np.float32]:
         """Softmax of `logits`: [N, K], each row sums to 1; of "ten" `views` the mean of their ten softmaxes.
 
+        Logits are first divided by the temperature that the file holds, where it holds one: no answer changes.
         Probabilities are averaged, never logits. Raises ValueError as `logits` does, and UserError where ten views are
         asked of stored images that are no larger than the input.
         Source: Krizhevsky, Sutskever, Hinton 2012, section 4.1.
         """
-        return softmax(self.logits(pixels)) if views == "centre" else self._in_batches(pixels, self._averaged)
+        return self._softmax(self.logits(pixels)) if views == "centre" else self._in_batches(pixels, self._averaged)
+
+    def _softmax(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        return probabilities_of(logits, self.confidence)
 
     def _averaged(self, batch: Pixels) -> NDArray[np.float32]:
         """The mean softmax [N, K] of the ten views of stored images; summed in float64."""
-        answers = [softmax(self.input_logits(view)) for view in ten_views(batch, self.preprocess)]
+        answers = [self._softmax(self.input_logits(view)) for view in ten_views(batch, self.preprocess)]
         return np.stack(answers).mean(axis=0, dtype=np.float64).astype(np.float32)
 
     def _in_batches(self, pixels: Pixels, answer: Callable[[Pixels], NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -107,9 +127,31 @@ class Predictor:
         preprocessing can bring to the input's. Raises UserError where it is no picture
         or does not fit.
         """
-        probabilities = self.probabilities(self.stored(picture)[None])[0]
-        order = np.argsort(-probabilities, kind="stable")[:top]
-        return [Prediction(self.classes[index], float(probabilities[index])) for index in order]
+        return self.answer(picture, top).predictions
+
+    def answer(self, picture: Path | str | Pixels, top: int = 5, coverage: float | None = None) -> Answer:
+        """The `top` classes, whether the picture looks unlike those of training, and the set of a stated `coverage`.
+
+        `picture` as for `predict`. Raises UserError as that does, and where a `coverage` is asked of a file that
+        holds no confidence, or is outside 0.5 to 0.99.
+        """
+        if coverage is not None and self.confidence is None:
+            raise UserError(
+                f"{self.path} cannot state a coverage",
+                "it holds no confidence: it was exported by an earlier EcoNet, or with under 100 validation images",
+                "export it again, with more validation images (--validation)",
+            )
+        logits = self.logits(self.stored(picture)[None])
+        probabilities = self._softmax(logits)[0]
+        order = np.argsort(-probabilities, kind="stable")
+        ranked = [Prediction(self.classes[index], float(probabilities[index])) for index in order]
+        if self.confidence is None:
+            return Answer(ranked[:top])
+        members = None
+        if coverage is not None:
+            inside = covering(logits, self.confidence, coverage)[0]
+            members = [each for each, index in zip(ranked, order, strict=True) if inside[index]]
+        return Answer(ranked[:top], bool(unlike(logits, self.confidence)[0]), members)
 
     def stored(self, picture: Path | str | Pixels) -> Pixels:
         """One picture, given as for `predict`, at the size that `logits` takes: uint8 [H, W, C].

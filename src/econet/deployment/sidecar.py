@@ -10,10 +10,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from econet.deployment.confidence import checked
 from econet.deployment.metadata import Metadata
 from econet.errors import UserError
 from econet.images.preprocess import Preprocess
 from econet.runs.artifact_records import Precision
+from econet.runs.confidence_records import Confidence
 from econet.runs.record import SCHEMA, Record, read_record, write_record
 
 Number = Literal["float32", "int8", "uint8"]
@@ -47,7 +49,7 @@ class Sidecar(Record, frozen=True, kw_only=True):
 
     `provenance` says where the file comes from; with `sha256` the sidecar belongs to that one file alone (of a format
     with two files: to their contents, one after the other). `macs` and `parameters` are those of the graph that a file
-    was made from, where it cannot be counted itself.
+    was made from, where it cannot be counted itself. `confidence` is the entry that an ONNX file has in its metadata.
     """
 
     schema: int = SCHEMA
@@ -61,6 +63,7 @@ class Sidecar(Record, frozen=True, kw_only=True):
     sha256: str | None = None
     macs: Counted | None = None
     parameters: Counted | None = None
+    confidence: Confidence | None = None
 
     @property
     def metadata(self) -> Metadata:
@@ -103,6 +106,8 @@ def read_sidecar(artifact: Path, content: bytes, suggestion: Sidecar) -> Sidecar
             f"write one, with the right classes and preprocess: {_compact(suggestion)}",
         )
     found = read_record(path, Sidecar)
+    if found.confidence is not None:
+        checked(found.confidence, path)
     for end in (found.input, found.output):
         _check_grid(end, path)
     if found.sha256 is not None and found.sha256 != hashlib.sha256(content).hexdigest():

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from econet.data.dataset import Dataset, Images
 from econet.data.stream import in_parts
 from econet.deployment.artifact_file import check_runs, open_artifact
+from econet.deployment.confidence import probabilities_of
 from econet.deployment.parity import agreement
 from econet.deployment.predictor import Predictor, softmax
 from econet.errors import UserError
@@ -21,6 +22,7 @@ from econet.jobs.benchmark import artifacts_for
 from econet.jobs.options import PARITY_DROP, DataOptions
 from econet.jobs.run_data import check_same_data, load, load_again, sized_as, split_as
 from econet.measurement.accuracy import Predictions, evaluate_predictions, predictions_of, write_predictions
+from econet.measurement.confidence import confidence_found
 from econet.measurement.ties import accuracy_ties_shared
 from econet.runs.artifact_records import EvaluatedData, Evaluation, Precision
 from econet.runs.beside import beside, runtimes_of
@@ -145,7 +147,7 @@ def answers(
     order = class_order(predictor, dataset, predictor.path)
     if views == "centre":
         logits = np.concatenate([predictor.logits(part) for part in in_parts(images.pixels)])[:, order]
-        return logits, predictions_of(logits, softmax(logits), images.labels)
+        return logits, predictions_of(logits, probabilities_of(logits, predictor.confidence), images.labels)
     mean = np.concatenate([predictor.probabilities(part, views) for part in in_parts(images.pixels)])[:, order]
     return mean, predictions_of(mean, mean, images.labels)
 
@@ -211,7 +213,10 @@ def _evaluated(
     evaluation = evaluation_of(
         path, predictions, dataset, split, precision=predictor.precision, views=views, began=began, runtime=runtime
     )
-    return kept(replace(evaluation, torch_agreement=agreed), path, progress)
+    found = None
+    if predictor.confidence is not None and split == "test" and views == "centre":
+        found = confidence_found(scores, images.labels, predictor.confidence)
+    return kept(replace(evaluation, torch_agreement=agreed, confidence=found), path, progress)
 
 
 def _check_plain(run: Run, views: Views, runtime: RuntimeName | None) -> None:

@@ -16,6 +16,7 @@ from econet.compression.quantization import activation_ranges, float_islands, qu
 from econet.data.augmentation import Augmenter
 from econet.data.dataset import Dataset
 from econet.data.stream import in_memory
+from econet.deployment.confidence import embed_confidence
 from econet.deployment.metadata import Metadata
 from econet.deployment.network_layers import layer_outputs
 from econet.deployment.onnx_export import export_network
@@ -26,6 +27,7 @@ from econet.errors import UserError
 from econet.files import sha256_of, write_whole
 from econet.images.decode import decode
 from econet.images.preprocess import Pixels, Preprocess, cropped, resized
+from econet.jobs.confidence import confidence_of, logits_in_memory
 from econet.jobs.networks import is_quantized, network_of
 from econet.jobs.prove import prove_beside
 from econet.jobs.run_data import check_same_data, load_again, seen_by
@@ -79,7 +81,7 @@ def export_run(
         return done
     network = network_of(run, module)
     model, warnings = artifact_model(run, network, dataset, int8=int8)
-    record = write_proven(path, model, network, dataset, parity_drop, warnings)
+    record = write_proven(path, model, network, dataset, parity_drop, warnings, progress)
     parity = record.parity
     progress.note(
         f"{path}: {record.bytes:,} bytes, same answer on {100 * parity.top1_agreement:.2f} % of "
@@ -95,15 +97,24 @@ def write_proven(
     dataset: Dataset,
     parity_drop: float,
     warnings: tuple[str, ...],
+    progress: Progress,
 ) -> Export:
-    """Write the artifact `model` of `network` with its sidecar; it bears its name once it is proven.
+    """Write the artifact `model` of `network`, how sure it is told in it, with its sidecar and its proof.
 
-    A process that dies in between leaves no unproven artifact. Raises ParityBroken as `export_run` does.
+    It bears its name once it is proven: a process that dies in between leaves no unproven artifact. One of the same
+    bytes that lies there whole is left as it is. Raises ParityBroken as `export_run` does.
     """
+    confidence = confidence_of(logits_in_memory(model, dataset), dataset, progress)
+    if confidence is not None:
+        embed_confidence(model, confidence)
+    content = model.SerializeToString()
+    done = finished_export(path)
+    if done is not None and path.read_bytes() == content:
+        return done
     failed = path.with_name(f"{path.stem}.failed.onnx")
     path.unlink(missing_ok=True)
     sidecar(path).unlink(missing_ok=True)
-    write_whole(failed, model.SerializeToString())
+    write_whole(failed, content)
     record = _proven(failed, path.name, network, dataset, parity_drop, warnings)
     if record.precision == "int8" and not isinstance(network, FakeQuantNetwork):
         record = _with_loss(record, path.parent)
@@ -224,6 +235,7 @@ def _proven(
             artifact=float((answered.argmax(1) == sample.labels).mean()),
         ),
         warnings=warnings,
+        confidence=predictor.confidence,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from torch import nn
 
@@ -24,6 +25,7 @@ from econet.deployment.targets.target import LogitsRange, Target, TargetFiles
 from econet.errors import UserError
 from econet.files import sha256_of_all, write_whole
 from econet.images.preprocess import Pixels
+from econet.jobs.confidence import confidence_of
 from econet.jobs.export import (
     Sample,
     artifact_model,
@@ -113,8 +115,11 @@ def export_target(
     _remove(path, made)
     failed = path.with_name(f"{path.stem}.failed{path.suffix}")
     _write(failed, made)
+    with _opened(failed) as predictor:
+        confidence = confidence_of(predictor.logits, dataset, progress)
+    write_sidecar(failed, replace(made.sidecar, confidence=confidence))
     proof = _prove(failed, model, network, dataset, parity_drop)
-    record = _record(path, target, made, proof, warnings)
+    record = replace(_record(path, target, made, proof, warnings), confidence=confidence)
     # The file that is looked for comes last: a process that dies in between leaves no unproven artifact.
     sidecar_path(failed).replace(sidecar_path(path))
     for ending in reversed(made.contents):

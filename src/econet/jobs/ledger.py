@@ -11,7 +11,7 @@ from econet.errors import UserError
 from econet.files import folder_lock, sha256_of
 from econet.jobs.benchmark import benchmark_artifacts
 from econet.jobs.evaluate import Split, answers_path, evaluate_artifacts, record_path
-from econet.jobs.export import export_run, finished_export, write_proven
+from econet.jobs.export import export_run, write_proven
 from econet.jobs.ledger_layers import int8_layers, pruned_layers
 from econet.jobs.ledger_steps import Entry, slower_in_int8, steps_of
 from econet.jobs.lineage import kind_of, lineage, named, own_teacher
@@ -190,10 +190,7 @@ def _int8_file(run: Run, best: Way, dataset: Dataset, progress: Progress) -> Pat
     metadata = Metadata(
         name=config.model, classes=config.data.classes, preprocess=config.data.preprocess, precision="int8"
     )
-    model = best.network.file(metadata)
-    done = finished_export(path)
-    if done is None or path.read_bytes() != model.SerializeToString():
-        write_proven(path, model, best.network, seen, PARITY_DROP, ())
+    write_proven(path, best.network.file(metadata), best.network, seen, PARITY_DROP, (), progress)
     progress.note(f"{path}: {best.name}")
     return path
 

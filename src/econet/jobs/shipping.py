@@ -5,6 +5,7 @@ from pathlib import Path
 from econet.deployment.zoo import ARTIFACT, CARD, ZOO
 from econet.errors import UserError
 from econet.files import sha256_of, write_text, write_whole
+from econet.jobs.prove import prove_beside
 from econet.jobs.recipes import RUNS, read_recipe, result_path
 from econet.jobs.tables import results_of
 from econet.runs.folder import Run
@@ -16,7 +17,7 @@ LEAST_SEEDS = 3
 
 
 def ship(name: str, *, zoo: Path = ZOO, runs: Path = RUNS) -> Path:
-    """Copy the int8 file of the recipe's median seed, by validation accuracy, into the zoo and write its card.
+    """Copy the int8 file of the recipe's median seed, by validation accuracy, into the zoo; write its card and proof.
 
     Returns the zoo folder. Raises UserError where the recipe names no zoo entry, fewer than three seeds are
     recorded, a limit of its budget is not kept, or the seed's file is not the recorded one.
@@ -35,6 +36,7 @@ def ship(name: str, *, zoo: Path = ZOO, runs: Path = RUNS) -> Path:
     home = runs / name / f"seed-{chosen.seed}" / recipe.steps[-1].run
     folder = zoo / recipe.zoo
     write_whole(folder / ARTIFACT, _recorded_file(home / ARTIFACT, chosen).read_bytes())
+    prove_beside(folder / ARTIFACT)
     card = _card(recipe, chosen, Run(home))
     write_text(folder / "card.md", _words(card, recipe, results))
     write_record(folder / CARD, card)
@@ -91,6 +93,20 @@ def _card(recipe: Recipe, result: RecipeResult, run: Run) -> Card:
     )
 
 
+def _sureness(card: Card) -> str:
+    """What the file's confidence was worth on test, as a line; nothing for a file that holds none."""
+    found = card.evaluation.confidence
+    if found is None:
+        return ""
+    sets = ", ".join(f"{100 * each.covered:.1f} % at {100 * each.stated:.0f} %" for each in found.coverage)
+    error, before, rung = card.evaluation.ece, found.ece_before, 100 * found.false_alarms
+    return (
+        f"- Calibration error {error:.3f}, {before:.3f} without its temperature of {found.temperature:g}; "
+        f"its sets hold the right class on {sets}; {rung:.1f} % of the test images are taken for none of these "
+        f"(stated: {100 * found.false_alarms_stated:.0f} %).\n"
+    )
+
+
 def _words(card: Card, recipe: Recipe, results: list[RecipeResult]) -> str:
     """The card for people."""
     low, high = card.evaluation.accuracy_interval
@@ -100,6 +116,7 @@ def _words(card: Card, recipe: Recipe, results: list[RecipeResult]) -> str:
         f"- Accuracy {100 * card.evaluation.accuracy:.2f} % ({100 * low:.2f} to {100 * high:.2f}) on the "
         f"{card.evaluation.data.images:,} test images of {card.data}; every seed: {seeds}. "
         f"This is seed {card.seed}, the median by validation accuracy.\n"
+        f"{_sureness(card)}"
         f"- {card.benchmark.parameters:,} parameters, {card.benchmark.macs:,} MACs, {card.benchmark.bytes:,} bytes, "
         f"{card.benchmark.precision}.\n"
         f"- {1000 * card.benchmark.latency_ms.p50:.0f} microseconds a picture (p50, batch 1, one thread, "

@@ -6,6 +6,7 @@ import msgspec
 
 from econet.images.views import Views
 from econet.runs.choices import Format, OtherRuntime, RuntimeName
+from econet.runs.confidence_records import Confidence, ConfidenceFound
 from econet.runs.record import SCHEMA, Record
 
 Precision = Literal["fp32", "int8"]
@@ -47,7 +48,7 @@ class Export(Record, frozen=True, kw_only=True):
     """`<artifact>.export.json`.
 
     A format of several files lists them in `files`, the one to open first; `bytes` is then their sum (of a C array the
-    bytes that it holds), and `sha256` that of their contents, one after the other.
+    bytes that it holds), and `sha256` that of their contents, one after the other. `confidence` is what the file holds.
     """
 
     schema: int = SCHEMA
@@ -61,6 +62,7 @@ class Export(Record, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     proven_in: tuple[ProvenIn, ...] = ()
+    confidence: Confidence | None = None
 
 
 class EvaluatedData(Record, frozen=True, kw_only=True):
@@ -128,7 +130,9 @@ class Evaluation(Record, frozen=True, kw_only=True):
 
     An answer is the largest logit; of ten `views`, or of an `ensemble`, the largest averaged probability. Of equal ones
     it is the first: a file gives one answer. `accuracy_ties_shared` counts such an image in part, as the 2012 code did.
-    `runtime` answered; None where no file did, or several.
+    `runtime` answered; None where no file did, or several. `nll`, `ece` and `reliability` are those of the
+    probabilities a user sees, with the temperature of a file that has one; `confidence` has them without it, and is
+    there for test images and the centre alone.
     """
 
     schema: int = SCHEMA
@@ -151,6 +155,7 @@ class Evaluation(Record, frozen=True, kw_only=True):
     runtime: RuntimeName | None = None
     accuracy_ties_shared: float | None = None
     ensemble: Ensemble | None = None
+    confidence: ConfidenceFound | None = None
 
 
 class Runtime(Record, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from econet.data.augmentation import Augmenter, pictures
 from econet.data.dataset import Dataset
+from econet.data.split import choosing_half
 from econet.files import sha256_of, write_whole
 from econet.runs import provenance
 from econet.runs.folder import Run, truncate_history
@@ -64,6 +65,7 @@ class Learner:
     validation: Augmenter
     validation_labels: Tensor
     files: tuple[Path, ...]
+    choosing: Tensor
     device: torch.device
     counters: Counters
     progress: Progress
@@ -126,6 +128,7 @@ def _prepare(
         validation=Augmenter(pictures(dataset.validation), dataset.preprocess, "none", device),
         validation_labels=torch.from_numpy(dataset.validation.labels).to(device),
         files=dataset.train.files,
+        choosing=torch.from_numpy(choosing_half(len(dataset.validation), dataset.split_seed)),
         device=device,
         counters=Counters(),
         progress=progress,
@@ -259,8 +262,10 @@ def _validate(learner: Learner, rate: float) -> None:
         learner.average.network, learner.validation.plain, len(learner.validation_labels), config.machine.precision
     )
     labels = learner.validation_labels.cpu()
-    figures = [(logits.argmax(1) == labels).double().mean().item(), F.cross_entropy(logits, labels).item()]
-    accuracy, validation_loss = learner.sharing.agreed(figures)
+    right = (logits.argmax(1) == labels).double()
+    # The other half states how sure the file is, so that nothing may stop by it.
+    figures = [right.mean().item(), F.cross_entropy(logits, labels).item(), right[learner.choosing].mean().item()]
+    accuracy, validation_loss, choosing = learner.sharing.agreed(figures)
     if not validation_loss < DIVERGED_LOSS:
         raise Diverged("validation loss", validation_loss)
     lowerings = int(counters.plateau.get("lowerings", 0))
@@ -279,8 +284,8 @@ def _validate(learner: Learner, rate: float) -> None:
         learner.run.append_epoch(line)
     learner.progress.epoch(line, config.plan.epochs)
     counters.epoch_loss, counters.epoch_right, counters.epoch_images = 0.0, 0, 0
-    counters.waited = 0 if accuracy > counters.best else counters.waited + 1
-    counters.best = max(counters.best, accuracy)
+    counters.waited = 0 if choosing > counters.best else counters.waited + 1
+    counters.best = max(counters.best, choosing)
     plateau = Plateau(lowerings, counters.plateau.get("best", -1.0), int(counters.plateau.get("waited", 0)))
     plateau.see(accuracy)
     counters.plateau = {"lowerings": plateau.lowerings, "best": plateau.best, "waited": plateau.waited}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from econet.deployment.graph import LayerSummary
 from econet.deployment.metadata import Metadata
 from econet.images.preprocess import Pixels
+from econet.runs.confidence_records import Confidence
 
 
 class Engine(Protocol):
@@ -54,6 +55,11 @@ class ArtifactFile(Protocol):
     @property
     def metadata(self) -> Metadata:
         """Name, classes, preprocessing and precision."""
+        ...
+
+    @property
+    def confidence(self) -> Confidence | None:
+        """Its temperature and thresholds; None in a file that holds none."""
         ...
 
     def engine(self, *, threads: int = 1, batch: int | None = None) -> Engine:

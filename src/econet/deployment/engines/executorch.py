@@ -20,6 +20,7 @@ from econet.deployment.model_file import read_content
 from econet.deployment.sidecar import InputTensor, OutputTensor, Sidecar, read_sidecar
 from econet.errors import UserError
 from econet.images.preprocess import Pixels, Preprocess
+from econet.runs.confidence_records import Confidence
 
 _IDENTIFIER = b"ET12"
 
@@ -72,6 +73,11 @@ class ExecuTorchFile:
     def metadata(self) -> Metadata:
         """Name, classes, preprocessing and precision, from the sidecar."""
         return self._sidecar.metadata
+
+    @property
+    def confidence(self) -> Confidence | None:
+        """Its temperature and thresholds, from the sidecar; None where that has none."""
+        return self._sidecar.confidence
 
     def engine(self, *, threads: int = 1, batch: int | None = None) -> ExecuTorchEngine:
         """Open it, whatever the batch: a file takes one image at a time.

@@ -10,6 +10,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from econet.deployment import graph
+from econet.deployment.confidence import read_confidence
 from econet.deployment.engines.engine import Engine
 from econet.deployment.graph_writer import INPUT, OUTPUT
 from econet.deployment.metadata import Metadata, read_metadata
@@ -17,6 +18,7 @@ from econet.deployment.model_file import read_model_bytes
 from econet.deployment.session import open_session, run_session
 from econet.errors import UserError, one_line
 from econet.images.preprocess import Pixels
+from econet.runs.confidence_records import Confidence
 
 
 class OnnxEngine:
@@ -47,6 +49,7 @@ class OnnxFile:
         self.path = path
         self.model, self.content = read_model_bytes(path)
         self.metadata: Metadata = read_metadata(self.model, path)
+        self.confidence: Confidence | None = read_confidence(self.model, path)
 
     def engine(self, *, threads: int = 1, batch: int | None = None) -> Engine:
         """Open it in ONNX Runtime. Raises UserError where that cannot run it or its ends are not as promised."""

@@ -16,6 +16,7 @@ from econet.deployment.model_file import read_content
 from econet.deployment.sidecar import InputTensor, OutputTensor, Sidecar, read_sidecar
 from econet.errors import UserError, one_line
 from econet.images.preprocess import Pixels, Preprocess
+from econet.runs.confidence_records import Confidence
 
 
 class OpenVinoEngine:
@@ -63,6 +64,11 @@ class OpenVinoFile:
     def metadata(self) -> Metadata:
         """Name, classes, preprocessing and precision, from the sidecar."""
         return self._sidecar.metadata
+
+    @property
+    def confidence(self) -> Confidence | None:
+        """Its temperature and thresholds, from the sidecar; None where that has none."""
+        return self._sidecar.confidence
 
     def engine(self, *, threads: int = 1, batch: int | None = None) -> OpenVinoEngine:
         """Open it in OpenVINO. Raises UserError where that is not installed or cannot run the file."""

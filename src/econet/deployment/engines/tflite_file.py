@@ -14,6 +14,7 @@ from econet.deployment.model_file import read_content
 from econet.deployment.sidecar import InputTensor, Number, OutputTensor, Sidecar, read_sidecar, sidecar_path
 from econet.errors import UserError
 from econet.images.preprocess import Preprocess
+from econet.runs.confidence_records import Confidence
 
 # So many classes are written out where a sidecar is shown, whatever a file says of its output.
 _MOST_CLASSES = 1000
@@ -44,6 +45,11 @@ class TfliteFile:
     def metadata(self) -> Metadata:
         """Name, classes, preprocessing and precision, from the sidecar."""
         return self.sidecar.metadata
+
+    @property
+    def confidence(self) -> Confidence | None:
+        """Its temperature and thresholds, from the sidecar; None where that has none."""
+        return self.sidecar.confidence
 
     def engine(self, *, threads: int = 1, batch: int | None = None) -> LiteRtEngine:
         """Open it in LiteRT, whatever the batch: a file takes one image at a time.

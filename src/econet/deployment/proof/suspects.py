@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from econet.deployment.proof.pipeline import Floats, Pipeline, Run
+from econet.deployment.proof.pipeline import Floats, Pipeline
 from econet.deployment.proof.rescaled import rescalings
 from econet.deployment.proof.wrong_decoders import WRONG_DECODERS
 from econet.deployment.proof.wrong_shapes import wrong_crops, wrong_inputs, wrong_resizes
@@ -76,8 +76,10 @@ def _outputs(base: Pipeline) -> list[Suspect]:
 
 
 def _then(base: Pipeline, change: Callable[[Floats], Floats]) -> Pipeline:
-    answer: Run = base.answer
-    return replace(base, answer=lambda inputs: change(answer(inputs)))
+    def answer(inputs: Pixels) -> Floats:
+        return change(base.answer(inputs))
+
+    return replace(base, answer=answer)
 
 
 def _logs(logits: Floats) -> Floats:
@@ -92,8 +94,9 @@ def _softmax(logits: Floats) -> Floats:
 def likeliest(
     found: Seen, expected: Seen, among: Sequence[Suspect], view: Callable[[Pipeline], Seen]
 ) -> Suspect | None:
-    """The suspect whose `view` comes nearest to what was `found`, the first of equals, where it leaves less than a quarter of the difference.
+    """The suspect whose `view` comes nearest to what was `found`, the first of equals.
 
+    None where even that leaves a quarter of the difference.
     A view is what a pipeline makes of the photos at one stage, an array a photo.
     """
     least, nearest = _EXPLAINS * _distance(found, expected), None

@@ -10,6 +10,7 @@ from PIL import Image
 from econet.images.preprocess import Pixels, Preprocess, centre, cropped, resized
 
 Shape = Callable[[Pixels, Preprocess], Pixels]
+Change = Callable[[Pixels], Pixels]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def wrong_inputs(preprocess: Preprocess) -> list[WrongShape]:
     def scaled_twice(inputs: Pixels) -> Pixels:
         return np.rint((inputs.astype(np.float64) - offset) * scale).clip(0, 255).astype(np.uint8)
 
-    changes = [
+    changes: list[tuple[str, str, str, Change]] = [
         ("channel order", "blue and red have changed places", "give red, green, blue", lambda x: x[..., ::-1]),
         ("mirrored", "pictures are mirrored", "give them as they are", lambda x: x[:, :, ::-1]),
         ("upside down", "pictures stand on their heads", "the first row is the upper one", lambda x: x[:, ::-1]),
@@ -90,7 +91,7 @@ def wrong_inputs(preprocess: Preprocess) -> list[WrongShape]:
     return [WrongShape(cause, what, remedy, _after_crop(change)) for cause, what, remedy, change in changes]
 
 
-def _after_crop(change: Callable[[Pixels], Pixels]) -> Shape:
+def _after_crop(change: Change) -> Shape:
     return lambda images, preprocess: np.ascontiguousarray(change(cropped(images, preprocess)))
 
 
