@@ -90,6 +90,13 @@ def test_the_map_is_the_rectified_sum_of_maps_by_their_mean_gradients(make):
     np.testing.assert_allclose(gradcam_map(network, image, 2).found, expected, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize(("side", "places"), [(64, (4, 4)), (40, (5, 5)), (16, (4, 4)), (4, (2, 2)), (5, (2, 2))])
+def test_maps_too_coarse_to_point_are_passed_over_where_there_are_finer_ones(side, places):
+    layers = [nn.Conv2d(2, 2, 3, 2, 1) for _ in range(5)]
+    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 4)).eval()
+    assert gradcam_map(network, an_image(2, side, side), 3).places == places
+
+
 def test_a_network_without_places_is_refused_by_name():
     class Flat(nn.Module):
         def __init__(self) -> None:

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import nn
+from torch.nn import functional
 
 import econet
 from econet.deployment.predictor import Predictor
@@ -13,11 +16,30 @@ from econet.errors import UserError
 from econet.explanation.agreement import rank_correlation, top_overlap
 from econet.jobs.explain import ExplainOptions, explain
 from econet.jobs.export import export_run
+from econet.jobs.options import PruneOptions, TrainOptions
+from econet.jobs.prune import prune
 from econet.jobs.where_they_looked import where_they_looked
 from econet.training.progress import Silent
 from patch_networks import PATCH_PLACE, constant_network, inside_patch, patch_network, patched_picture, written
 
 QUICK = ExplainOptions(masks=400)
+
+
+class Own(nn.Module):
+    """A user's own network, which pools and flattens outside any module."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 16, 3, 2, 1), nn.Conv2d(16, 32, 3, 2, 1)
+        self.last = nn.Linear(32 * 9, classes)
+
+    def forward(self, x):
+        x = torch.relu(self.second(torch.relu(self.first(x))))
+        return self.last(functional.max_pool2d(x, 2).flatten(1))
+
+
+def own(classes: int) -> nn.Module:
+    return Own(classes)
 
 
 @pytest.fixture
@@ -137,6 +159,17 @@ def test_a_run_is_explained_by_gradcam_beside_its_file_and_its_training_pictures
     assert beside.agreement.same_answer
     assert beside.agreement.rank_correlation > 0.999
     assert where_they_looked(run.artifact("fp32"), run.artifact("fp32"), shown[None]) is not None
+
+
+def test_a_users_own_network_and_what_pruning_left_of_it_have_gradcam_maps(trained, clothes_data, tmp_path):
+    run = trained("own", model=f"{__name__}:own", epochs=1)
+    cut = PruneOptions(ratio=0.5, tuning=TrainOptions(epochs=0, batch_size=48, deterministic=True, threads=1))
+    narrow = prune(run, tmp_path / "narrow", clothes_data, cut, Silent())
+    picture = tmp_path / "picture.png"
+    Image.fromarray(clothes_data.test.pixels[0, ..., 0]).save(picture)
+    image = asked([run.folder, narrow.folder], [picture]).record.images[0]
+    assert [each.map.method for each in image.explanations] == ["grad-cam", "grad-cam"]
+    assert [each.map.places for each in image.explanations] == [(7, 7), (7, 7)]
 
 
 def test_hand_crafted_features_are_refused_by_name_and_explained_by_their_answers(trained, clothes_data, tmp_path):

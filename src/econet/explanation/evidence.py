@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from econet.explanation.question import Map, Question
 from econet.explanation.random_masks import smooth_masks
 from econet.statistics.intervals import Interval, t_interval
+from econet.statistics.streams import stream_seed
 
 # The picture goes in so many equal parts, and so many random masks are asked beside the map.
 STEPS, RANDOM = 16, 10
@@ -61,7 +62,8 @@ class Mean:
 def against_random(question: Question, found: Map, *, seed: int) -> AgainstRandom:
     """Hold a map [h, w] against `RANDOM` random masks of the same picture, drawn by `seed`."""
     height, width = found.shape
-    random = smooth_masks(RANDOM, height, width, seed)
+    # A stream of their own: the map may have been made of the masks that this very seed draws.
+    random = smooth_masks(RANDOM, height, width, stream_seed(seed, "evidence"))
     areas = [_areas(question, each) for each in (found, *random.astype(np.float64))]
     others = areas[1:]
     mean = Areas(

@@ -5,6 +5,7 @@ equations 1 and 2. As there, the class is asked by its logit: a gradient of log-
 is sure.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,6 +15,10 @@ from torch import Tensor, nn
 from econet.errors import UserError
 from econet.explanation.enlarged import enlarged
 from econet.explanation.question import Map
+
+# Small networks end in maps of 2 x 2 places. Over random masks such maps gained 0.06 in deletion and 0.02 in insertion,
+# those of the layer before, with 4 x 4, 0.14 and 0.07 (`econet` on 60 test pictures of CIFAR-10, one run).
+LEAST_SIDE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +44,11 @@ def gradcam_map(network: nn.Module, image: Tensor, label: int) -> ActivationMap:
 
 
 def last_places(network: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
-    """The output [1, C, h, w] of the last layer whose maps have more than one place, and the logits [1, K] made of it.
+    """The output [1, C, h, w] of the last layer that still has places, and the logits [1, K] made of it.
 
-    Found by watching the network at work: of all modules that give such maps on the way to the logits, the last to
-    finish. Raises UserError where there is none.
+    Found by watching the network at work: of all modules that give maps of at least 4 x 4 places on the way to the
+    logits, the last to finish; where none does, the last with more than one place. Raises UserError where there is
+    none either.
     """
     seen: list[Tensor] = []
 
@@ -56,10 +62,11 @@ def last_places(network: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
     finally:
         for handle in handles:
             handle.remove()
-    for maps in reversed(seen):
-        # What a branch gave that the logits are not made of says nothing about them.
-        if _made_of(logits, maps):
-            return maps, logits
+    # What a branch gave that the logits are not made of says nothing about them.
+    fine = (maps for maps in reversed(seen) if min(maps.shape[2:]) >= LEAST_SIDE and _made_of(logits, maps))
+    coarse = (maps for maps in reversed(seen) if _made_of(logits, maps))
+    for maps in itertools.chain(fine, coarse):
+        return maps, logits
     raise UserError(
         f"{type(network).__name__} has no layer for Grad-CAM",
         "no layer on the way to its answer gives maps of more than one place",

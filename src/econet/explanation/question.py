@@ -43,9 +43,14 @@ class Question:
         return np.concatenate(parts)
 
 
+def batch_size(height: int, width: int) -> int:
+    """How many pictures of that size are computed at once."""
+    return max(1, min(_BATCH, _BATCH_PIXELS // max(1, height * width)))
+
+
 def in_batches(shown: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
     """Parts of `shown` [N, h, w], each a batch that is computed at once."""
-    size = max(1, min(_BATCH, _BATCH_PIXELS // max(1, shown.shape[1] * shown.shape[2])))
+    size = batch_size(*shown.shape[1:])
     return (shown[start : start + size] for start in range(0, len(shown), size))
 
 

@@ -3,11 +3,13 @@
 Source: Petsiuk, Das and Saenko 2018, "RISE: Randomized Input Sampling for Explanation of Black-box Models", section 3.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from econet.explanation.question import Map, Question, in_batches
+from econet.explanation.question import Map, Question, batch_size
 from econet.statistics.streams import stream_seed
 
 # Section 4: grids of 7 x 7 cells, each shown with probability 1/2.
@@ -31,16 +33,7 @@ def smooth_masks(count: int, height: int, width: int, seed: int) -> NDArray[np.f
     Section 3.2 of the paper: a grid of 7 x 7 independent cells is enlarged bilinearly to one cell more than the picture
     and cut out of that at random.
     """
-    random = np.random.default_rng(stream_seed(seed, "masks"))
-    tall, wide = -(-height // CELLS), -(-width // CELLS)
-    grids = (random.random((count, CELLS, CELLS)) < SHOWN).astype(np.float32)
-    tops, lefts = random.integers(0, tall, count), random.integers(0, wide, count)
-    size = ((CELLS + 1) * wide, (CELLS + 1) * tall)
-    masks = np.empty((count, height, width), np.float32)
-    for mask, grid, top, left in zip(masks, grids, tops.tolist(), lefts.tolist(), strict=True):
-        large = np.asarray(Image.fromarray(grid).resize(size, Image.Resampling.BILINEAR))
-        mask[...] = large[top : top + height, left : left + width]
-    return masks
+    return np.concatenate(list(_parts(count, height, width, seed)))
 
 
 def random_mask_map(question: Question, *, masks: int, seed: int) -> Map:
@@ -51,16 +44,32 @@ def random_mask_map(question: Question, *, masks: int, seed: int) -> Map:
     told in the answer's own unit, and is exactly 0 for a network that does not look.
     """
     height, width = question.picture.shape[:2]
-    shown = smooth_masks(masks, height, width, seed)
-    scores = question.scores(shown)
-    scores -= scores.mean()
-    mean = shown.mean(0, dtype=np.float64)
-    with_score, squares = np.zeros((height, width)), np.zeros((height, width))
-    start = 0
-    for part in in_batches(shown):
-        apart = part - mean
-        with_score += np.tensordot(scores[start : start + len(part)], apart, 1)
-        squares += np.square(apart).sum(0)
-        start += len(part)
-    spread = squares > _LEAST_SPREAD
-    return np.where(spread, with_score / np.where(spread, squares, 1), 0.0)
+    scores, (shown, both, squares) = 0.0, np.zeros((3, height, width))
+    usual: float | None = None
+    for part in _parts(masks, height, width, seed):
+        found = question.scores(part)
+        usual = float(found[0]) if usual is None else usual  # sums of small differences lose no digits
+        found -= usual
+        scores += found.sum()
+        shown += part.sum(0, dtype=np.float64)
+        both += np.tensordot(found, part, 1)
+        squares += np.square(part, dtype=np.float64).sum(0)
+    together, apart = both - scores * shown / masks, squares - np.square(shown) / masks
+    varies = apart > _LEAST_SPREAD
+    return np.where(varies, together / np.where(varies, apart, 1), 0.0)
+
+
+def _parts(count: int, height: int, width: int, seed: int) -> Iterator[NDArray[np.float32]]:
+    """The masks in batches, so that not all of them are in memory at once."""
+    random = np.random.default_rng(stream_seed(seed, "masks"))
+    tall, wide = -(-height // CELLS), -(-width // CELLS)
+    grids = (random.random((count, CELLS, CELLS)) < SHOWN).astype(np.float32)
+    tops, lefts = random.integers(0, tall, count), random.integers(0, wide, count)
+    size, at_once = ((CELLS + 1) * wide, (CELLS + 1) * tall), batch_size(height, width)
+    for start in range(0, count, at_once):
+        masks = np.empty((min(at_once, count - start), height, width), np.float32)
+        for number, mask in enumerate(masks, start):
+            large = np.asarray(Image.fromarray(grids[number]).resize(size, Image.Resampling.BILINEAR))
+            top, left = int(tops[number]), int(lefts[number])
+            mask[...] = large[top : top + height, left : left + width]
+        yield masks
