@@ -157,11 +157,13 @@ augment_option = click.option(
     help="How training images are varied.",
 )
 
-runtime_option = click.option(
-    "--runtime",
-    type=Named("runtime", *get_args(RuntimeName)),
-    help="What runs the files [default: each format's own]. The records of another one bear its name.",
-)
+
+def _runtime(text: str) -> Callable[[Any], Any]:
+    return click.option("--runtime", type=Named("runtime", *get_args(RuntimeName)), help=text)
+
+
+runtime_option = _runtime("What runs the files [default: each format's own]. The records of another one bear its name.")
+proof_runtime_option = _runtime("What runs the file [default: its format's own].")
 
 deterministic_option = click.option(
     "--deterministic", is_flag=True, help="Measure nothing: same seed, same bits. Needs --epochs."

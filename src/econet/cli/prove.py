@@ -24,11 +24,7 @@ _FILE = click.Path(path_type=Path)
 @click.argument("file", metavar="FILE|RUN|ZOO")
 @options.together(
     click.option("--proof", type=_FILE, metavar="FILE", help="The proof [default: FILE's, *.proof.npz beside it]."),
-    click.option(
-        "--runtime",
-        type=options.Named("runtime", "onnxruntime", "openvino", "litert", "executorch"),
-        help="What runs the file [default: the runtime of its format].",
-    ),
+    options.proof_runtime_option,
     click.option(
         "--answers",
         type=_FILE,

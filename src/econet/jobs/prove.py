@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from econet.deployment.artifact_file import open_artifact
+from econet.deployment.artifact_file import check_runs, open_artifact
 from econet.deployment.engines.engine import ArtifactFile
 from econet.deployment.engines.onnx_runtime import OnnxEngine, OnnxFile
 from econet.deployment.proof.answers_file import read_answers
@@ -18,8 +18,6 @@ from econet.files import write_whole
 from econet.runs.choices import RuntimeName
 from econet.runs.proof_records import Check, Finding, Replay
 
-_OWN_RUNTIMES: dict[str, RuntimeName] = {".tflite": "litert", ".xml": "openvino", ".pte": "executorch"}
-
 
 def prove(
     artifact: Path, *, proof: Path | None = None, runtime: RuntimeName | None = None, answers: Path | None = None
@@ -30,6 +28,7 @@ def prove(
     file itself is proven first and then those. Needs no torch. Raises UserError where the proof is absent or wrong, or
     a runtime is missing.
     """
+    check_runs(artifact, runtime)
     path = proof or proof_path(artifact)
     read = read_proof(path)
     found = file_digests(artifact)
@@ -40,7 +39,7 @@ def prove(
             raise
         return _replay(artifact, path, artifact, "none", (_file_check(passed=False),), (damaged(error),))
     differs = file_finding(read, file, found)
-    engine = _in_runtime(file, artifact, runtime).engine()
+    engine = open_artifact(artifact, runtime).engine()
     ran = f"{engine.name} {engine.version}"
     base = pipeline_of(file, read)
     here = judge(read, replayed(read, _with(base, engine.logits)), base, ran, file_is_right=differs is None)
@@ -95,20 +94,6 @@ def unpack_photos(proof: Path, folder: Path) -> list[Path]:
 
 def _with(base: Pipeline, run: Run) -> Pipeline:
     return Pipeline(base.preprocess, run)
-
-
-def _in_runtime(file: ArtifactFile, artifact: Path, runtime: RuntimeName | None) -> ArtifactFile:
-    """The file to be run by `runtime`. Raises UserError where its format does not go there."""
-    own = _OWN_RUNTIMES.get(artifact.suffix, "onnxruntime")
-    if runtime is None or runtime == own:
-        return file
-    if runtime == "openvino" and isinstance(file, OnnxFile):
-        return open_artifact(artifact, "openvino")
-    raise UserError(
-        f"{runtime} does not run {artifact.name}",
-        f"a {artifact.suffix} file is run by {own}" + (" or openvino" if own == "onnxruntime" else ""),
-        f"econet export RUN --to {'onnx' if runtime == 'onnxruntime' else runtime}, and prove that file",
-    )
 
 
 def _file_check(*, passed: bool) -> Check:
