@@ -6,7 +6,7 @@ import msgspec
 import onnx
 
 from econet.errors import UserError
-from econet.images.preprocess import Preprocess
+from econet.images.preprocess import Preprocess, misfit
 from econet.runs.artifact_records import Precision
 from econet.runs.record import SCHEMA, Record
 
@@ -50,8 +50,12 @@ def _decoded(text: str, path: Path) -> Metadata:
                 f"its metadata has schema {found['schema']}; this version reads up to {SCHEMA}",
                 "install a newer EcoNet",
             )
-        return msgspec.convert(found, Metadata)
+        metadata = msgspec.convert(found, Metadata)
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise UserError(
             f"the metadata of {path} cannot be read", str(error), "export the file again with `econet export`"
         ) from error
+    wrong = misfit(metadata.preprocess)
+    if wrong is not None:
+        raise UserError(f"the metadata of {path} cannot be used", wrong, "export the file again with `econet export`")
+    return metadata
