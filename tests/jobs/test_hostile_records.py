@@ -233,7 +233,7 @@ def test_a_cut_or_scrambled_record_is_refused_and_named(runs, tmp_path, name, co
 @pytest.mark.parametrize(
     ("name", "way", "value", "words"),
     [
-        ("slim", ("layers", 1, "channels"), -8, "Expected `int` >= 1 - at `$.layers[1].channels`"),
+        ("slim", ("layers", 1, "channels"), -8, "Expected `int` >= 1 - at `$.layers[1].channels`: it is -8"),
         ("slim", ("layers", 1, "channels"), 10**12, "Expected `int` <= 65536 - at `$.layers[1].channels`"),
         ("slim", ("layers", 0, "groups"), 7, "`layers[0].groups` is 7"),
         ("slim", ("layers", 1, "width"), 8, "unknown field `width` - at `$.layers[1]`"),

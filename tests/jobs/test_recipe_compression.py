@@ -183,6 +183,7 @@ def test_a_step_offers_every_option_of_its_command(command):
         ("ratio = 0.4", "ration = 0.4", "did you mean ratio"),
         ("ratio = 0.4", "ratio = 1.4", "step 2 (`slim`): `ratio` 1.4 is out of range"),
         ("ratio = 0.4", "ratio = 0.4\nimportance = 'size'", "Invalid enum value 'size' - at `$.importance`"),
+        ("iterations = 2", "iterations = 2.5", "Expected `int`, got `float` - at `$.iterations`: it is 2.5"),
         ("iterations = 2\nepochs = 1", "iterations = 2", "step 2 (`slim`): `epochs` is missing"),
         ("iterations = 2", "iterations = 2\ntime = 'soon'", "step 2 (`slim`): time 'soon' cannot be read"),
         ("mixup = 0.2", "mixup = 0.2\nteacher_views = 2", "`teacher_views` and `mixup` were both given"),

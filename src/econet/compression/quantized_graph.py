@@ -20,6 +20,7 @@ from econet.compression.quantization import form_of
 from econet.errors import UserError
 from econet.images.preprocess import Preprocess
 from econet.models.architecture import Count
+from econet.runs.record import with_value
 
 Constants = dict[str, NDArray[Any]]
 Kind = Literal["bool", "int8", "uint8", "int16", "int32", "int64", "float16", "float64"]
@@ -178,7 +179,7 @@ def from_data(data: object) -> QuantizedGraph:
         return msgspec.convert(data, QuantizedGraph)
     except msgspec.ValidationError as error:
         raise UserError(
-            "the recorded quantized network cannot be read", str(error), "restore config.json from a copy"
+            "the recorded quantized network cannot be read", with_value(error, data), "restore config.json from a copy"
         ) from error
 
 

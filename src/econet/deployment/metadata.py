@@ -6,7 +6,7 @@ import msgspec
 import onnx
 
 from econet.errors import UserError, one_line
-from econet.images.preprocess import Preprocess
+from econet.images.preprocess import Preprocess, misfit
 from econet.runs.artifact_records import Precision
 from econet.runs.record import SCHEMA, Record
 
@@ -53,6 +53,9 @@ def _decoded(text: str, path: Path) -> Metadata:
         metadata = msgspec.convert(found, Metadata)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise _unreadable(path, one_line(error)) from error
+    wrong = misfit(metadata.preprocess)
+    if wrong is not None:
+        raise _unreadable(path, wrong)
     return metadata
 
 

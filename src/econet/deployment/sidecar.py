@@ -13,7 +13,7 @@ import msgspec
 from econet.deployment.confidence import checked
 from econet.deployment.metadata import Metadata
 from econet.errors import UserError
-from econet.images.preprocess import Preprocess
+from econet.images.preprocess import Preprocess, misfit
 from econet.runs.artifact_records import Precision
 from econet.runs.confidence_records import Confidence
 from econet.runs.record import SCHEMA, Record, read_record, write_record
@@ -108,6 +108,9 @@ def read_sidecar(artifact: Path, content: bytes, suggestion: Sidecar) -> Sidecar
     found = read_record(path, Sidecar)
     if found.confidence is not None:
         checked(found.confidence, path)
+    wrong = misfit(found.preprocess)
+    if wrong is not None:
+        raise UserError(f"{path} is not a sidecar EcoNet can use", wrong, "give the sizes of the file's own pictures")
     for end in (found.input, found.output):
         _check_grid(end, path)
     if found.sha256 is not None and found.sha256 != hashlib.sha256(content).hexdigest():

@@ -30,16 +30,19 @@ class Preprocess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     offset: Annotated[int, msgspec.Meta(ge=-1024, le=1024)]
     scale: Annotated[float, msgspec.Meta(gt=0)]
 
-    def __post_init__(self) -> None:
-        if not math.isfinite(self.scale):
-            raise ValueError(f"`scale` {self.scale} is no number to compute with")
-        cut = self.crop == "centre"
-        pairs = list(zip(self.image_size, self.resize_size, strict=True))
-        if any(side > kept if cut else side != kept for side, kept in pairs):
-            raise ValueError(
-                f"`image_size` {list(self.image_size)} is not cut out of `resize_size` {list(self.resize_size)} "
-                f"by crop {self.crop}"
-            )
+
+def misfit(preprocess: Preprocess) -> str | None:
+    """What is wrong with a record that was read, in words; None where it can be carried out."""
+    if not math.isfinite(preprocess.scale):
+        return f"`scale` {preprocess.scale} is no number to compute with"
+    cut = preprocess.crop == "centre"
+    pairs = zip(preprocess.image_size, preprocess.resize_size, strict=True)
+    if not any(side > kept if cut else side != kept for side, kept in pairs):
+        return None
+    return (
+        f"`image_size` {list(preprocess.image_size)} is not cut out of `resize_size` {list(preprocess.resize_size)} "
+        f"by crop {preprocess.crop}"
+    )
 
 
 def resized(image: Pixels, preprocess: Preprocess) -> Pixels:

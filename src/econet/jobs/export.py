@@ -213,14 +213,10 @@ def _proven(
     sample = parity_sample(dataset)
     expected = torch_logits(network, sample.pixels, dataset.preprocess)
     answered = file_logits(predictor, sample.stored, sample.files, dataset.classes)
-    files = len(sample.decoded)
     if isinstance(network, FakeQuantNetwork):
-        parity = check_quantized_parity(expected, answered, files=files)
+        parity = check_quantized_parity(expected, answered, files=len(sample.decoded))
     else:
-        precision = predictor.precision
-        parity = check_parity(
-            expected, answered, precision=precision, labels=sample.labels, parity_drop=parity_drop, files=files
-        )
+        parity = parity_of(predictor, expected, answered, sample, parity_drop)
     if not parity.passed or (predictor.classes, predictor.preprocess) != (dataset.classes, dataset.preprocess):
         raise _broken(predictor, network, dataset, sample, expected, answered, parity)
     return Export(
@@ -268,6 +264,24 @@ def parity_sample(dataset: Dataset) -> Sample:
         decoded=np.stack(decoded) if decoded else images.pixels[:0],
         labels=np.concatenate([images.labels, images.labels[rows]]),
         files=files,
+    )
+
+
+def parity_of(
+    predictor: Predictor,
+    expected: NDArray[np.float32],
+    answered: NDArray[np.float32],
+    sample: Sample,
+    parity_drop: float,
+) -> Parity:
+    """The parity of a file's answers on a sample with those expected, by the limits of its precision."""
+    return check_parity(
+        expected,
+        answered,
+        precision=predictor.precision,
+        labels=sample.labels,
+        parity_drop=parity_drop,
+        files=len(sample.decoded),
     )
 
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from econet.data.dataset import Dataset
 from econet.deployment.graph_writer import OUTPUT
-from econet.deployment.parity import ParityBroken, check_parity, worst_image
+from econet.deployment.parity import ParityBroken, worst_image
 from econet.deployment.parity_cause import ParityFailure, likeliest_cause
 from econet.deployment.predictor import Predictor
 from econet.deployment.session import open_session, run_session
@@ -32,6 +32,7 @@ from econet.jobs.export import (
     calibration_images,
     export_run,
     file_logits,
+    parity_of,
     parity_sample,
     torch_logits,
 )
@@ -193,7 +194,7 @@ def _prove(path: Path, model: onnx.ModelProto, network: nn.Module, dataset: Data
     expected = torch_logits(network, sample.pixels, dataset.preprocess)
     with _opened(path) as predictor:
         answered = file_logits(predictor, sample.stored, sample.files, dataset.classes)
-        parity = _parity(predictor, expected, answered, sample, parity_drop)
+        parity = parity_of(predictor, expected, answered, sample, parity_drop)
     if not parity.passed:
         raise ParityBroken(
             f"{path.name} does not answer as the network does: the same class on "
@@ -206,17 +207,6 @@ def _prove(path: Path, model: onnx.ModelProto, network: nn.Module, dataset: Data
     return _Proof(parity, ValidationAccuracy(network=right[0], artifact=right[1]))
 
 
-def _parity(predictor: Predictor, expected: Floats, answered: Floats, sample: Sample, parity_drop: float) -> Parity:
-    return check_parity(
-        expected,
-        answered,
-        precision=predictor.precision,
-        labels=sample.labels,
-        parity_drop=parity_drop,
-        files=len(sample.decoded),
-    )
-
-
 def _cause(model: onnx.ModelProto, expected: Floats, sample: Sample, dataset: Dataset, parity_drop: float) -> str:
     """Whether the ONNX artifact answers otherwise too, and then why; else it is what became of it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -224,7 +214,7 @@ def _cause(model: onnx.ModelProto, expected: Floats, sample: Sample, dataset: Da
         path.write_bytes(model.SerializeToString())
         predictor = Predictor(path)
         answered = file_logits(predictor, sample.stored, sample.files, dataset.classes)
-        if _parity(predictor, expected, answered, sample, parity_drop).passed:
+        if parity_of(predictor, expected, answered, sample, parity_drop).passed:
             return "the translation: the ONNX file that it was made from answers as the network does"
         failure = ParityFailure(
             path=path,

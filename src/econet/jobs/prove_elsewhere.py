@@ -7,9 +7,9 @@ from torch import nn
 
 from econet.compression.fake_quant import FakeQuantNetwork
 from econet.data.dataset import Dataset
-from econet.deployment.parity import ParityBroken, check_parity, check_quantized_parity, worst_image
+from econet.deployment.parity import ParityBroken, check_quantized_parity, worst_image
 from econet.deployment.predictor import Predictor
-from econet.jobs.export import file_logits, parity_sample, sidecar, torch_logits
+from econet.jobs.export import file_logits, parity_of, parity_sample, sidecar, torch_logits
 from econet.jobs.networks import network_of
 from econet.jobs.run_data import seen_by
 from econet.runs.artifact_records import Export, ProvenIn
@@ -35,20 +35,13 @@ def prove_elsewhere(
     path = run.folder / record.file
     predictor = Predictor(path, runtime=runtime)
     sample = parity_sample(dataset)
-    network, files = network_of(run, module), len(sample.decoded)
+    network = network_of(run, module)
     expected = torch_logits(network, sample.pixels, dataset.preprocess)
     answered = file_logits(predictor, sample.stored, sample.files, dataset.classes)
     if isinstance(network, FakeQuantNetwork):
-        parity = check_quantized_parity(expected, answered, files=files)
+        parity = check_quantized_parity(expected, answered, files=len(sample.decoded))
     else:
-        parity = check_parity(
-            expected,
-            answered,
-            precision=predictor.precision,
-            labels=sample.labels,
-            parity_drop=parity_drop,
-            files=files,
-        )
+        parity = parity_of(predictor, expected, answered, sample, parity_drop)
     if not parity.passed:
         raise ParityBroken(
             f"{path.name} does not answer in {runtime} as the network does: the same class on "

@@ -122,13 +122,7 @@ def _begun(
     """Cut the parent, choose for the machine, and write `pruning.json`, then `config.json`."""
     run, parent = step.run, step.parent.config
     network, architecture, record = narrowed(step, dataset, options, module)
-    for held in record.held:
-        progress.note(f"{held.layer} keeps {held.channels} of {held.of} channels: {held.reason}")
-    progress.note(
-        f"{run.folder}: {record.removed.macs:.1%} of the MACs and {record.removed.parameters:.1%} of the parameters "
-        f"are gone (asked: {record.target:.1%}); answers as with those channels at zero, "
-        f"to {record.proof.max_difference:.1e}"
-    )
+    _tell(run, record, progress)
     seen = seen_by(dataset, architecture)
     asked = _tuning(step, options)
     training = resolved(asked, parent.model, len(seen.train), run.folder)
@@ -159,6 +153,17 @@ def _begun(
         write_listing(run.folder / LISTING, dataset)
     run.write_config(config)
     return network
+
+
+def _tell(run: Run, record: Pruning, progress: Progress) -> None:
+    """Say what the cut took, what it could not take, and what proves it."""
+    for held in record.held:
+        progress.note(f"{held.layer} keeps {held.channels} of {held.of} channels: {held.reason}")
+    progress.note(
+        f"{run.folder}: {record.removed.macs:.1%} of the MACs and {record.removed.parameters:.1%} of the parameters "
+        f"are gone (asked: {record.target:.1%}); answers as with those channels at zero, "
+        f"to {record.proof.max_difference:.1e}"
+    )
 
 
 def _tuning(step: Step, options: PruneOptions) -> TrainOptions:

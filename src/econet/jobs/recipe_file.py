@@ -12,7 +12,7 @@ from econet.errors import UserError, unknown_name
 from econet.jobs.recipe_steps import check_step
 from econet.runs.recipe_records import Recipe
 from econet.runs.recipe_steps import STEPS, AnyStep, CompressionStep, QuantizeStep, TrainStep
-from econet.runs.record import Record
+from econet.runs.record import Record, with_value
 
 TEACHER = re.compile(r"recipe:(?P<name>[^#]+)#(?P<seed>[0-9]+)")
 # A folder's name, and none of the words that stand for something else.
@@ -74,7 +74,7 @@ def _converted(content: Mapping[str, Any], kind: type[R], where: str) -> R:
     try:
         return msgspec.convert(content, kind)
     except msgspec.ValidationError as error:
-        raise UserError(f"{where} cannot be read", str(error), "correct the field it names") from error
+        raise UserError(f"{where} cannot be read", with_value(error, content), "correct the field it names") from error
 
 
 def _check_names(step: AnyStep, earlier: list[AnyStep]) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from econet.errors import UserError
+from econet.runs.record import with_value
 
 # What a record may say: beyond lies a slip, or a file that would fill the memory.
 Count = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
@@ -265,5 +266,5 @@ def from_data(data: dict[str, Any]) -> Architecture:
         return msgspec.convert(data, Architecture)
     except msgspec.ValidationError as error:
         raise UserError(
-            "the recorded architecture cannot be read", str(error), "restore config.json from a copy"
+            "the recorded architecture cannot be read", with_value(error, data), "restore config.json from a copy"
         ) from error

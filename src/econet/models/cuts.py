@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from econet.errors import UserError
+from econet.runs.record import with_value
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -72,7 +73,7 @@ def cuts_from_data(data: object) -> tuple[Cut, ...]:
     try:
         return msgspec.convert(data, tuple[Cut, ...])
     except msgspec.ValidationError as error:
-        raise _unfit(str(error)) from error
+        raise _unfit(with_value(error, data)) from error
 
 
 def cut_network(network: nn.Module, cut: Cut) -> None:

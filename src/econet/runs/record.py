@@ -1,6 +1,8 @@
 """A record is a strict, frozen JSON file: how it is written whole, read back, and refused when wrong."""
 
 import hashlib
+import re
+import reprlib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,7 +51,9 @@ def read_record(path: Path, kind: type[T]) -> T:
         return msgspec.json.decode(content, type=kind)
     except UNREADABLE as error:
         raise UserError(
-            f"{path} is not what EcoNet wrote", one_line(error), "restore the file, or make it again with --out NEW"
+            f"{path} is not what EcoNet wrote",
+            one_line(with_value(error, content)),
+            "restore the file, or make it again with --out NEW",
         ) from error
 
 
@@ -63,6 +67,24 @@ def begun_record(path: Path, kind: type[T], what: str, *, resume: bool) -> T | N
     if not resume:
         raise UserError(f"{path.parent} holds {what} already", f"it has a {path.name}", "--resume, or --out NEW")
     return read_record(path, kind)
+
+
+def with_value(error: Exception, data: Any) -> str:
+    """What msgspec says is wrong, and the value that it found there; `data` are JSON types or their bytes.
+
+    Of an entry of a mapping msgspec does not say which it is; then its words stand alone.
+    """
+    said = str(error)
+    place = re.search(r"- at `\$([^`]*)`$", said)
+    if place is None or "[...]" in place[1]:
+        return said
+    value = msgspec.json.decode(data) if isinstance(data, bytes) else data
+    for name, number in re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", place[1]):
+        try:
+            value = value[name or int(number)]
+        except (KeyError, IndexError, TypeError):
+            return said
+    return f"{said}: it is {reprlib.repr(value)}"
 
 
 def _refuse_newer(path: Path, content: bytes) -> None:
