@@ -215,9 +215,11 @@ def starting_points(space: Space) -> list[dict[str, Value]]:
         | {"width_2": 64},
     ]
     if space.subject is not None:
-        points = [{"family": SUBJECT, "widths": EVEN, "kept_percent": share} for share in (50, 25)] + points
-    if space.pruning is not None:
-        points.insert(0, {"family": SUBJECT, "widths": PRUNED, "kept_macs_percent": 25})
+        # Half of all widths is about a quarter of the MACs.
+        quarter: dict[str, Value] = {"widths": PRUNED, "kept_macs_percent": 25}
+        narrow: dict[str, Value] = {"widths": EVEN, "kept_percent": 25}
+        second = narrow if space.pruning is None else quarter
+        points = [{"family": SUBJECT, "widths": EVEN, "kept_percent": 50}, {"family": SUBJECT, **second}, *points]
     return [_whole(space, point) for point in points]
 
 
