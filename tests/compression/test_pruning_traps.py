@@ -142,7 +142,10 @@ def test_frozen_parameters_are_cut_and_stay_frozen(pruned):
 @pytest.mark.parametrize("importance", ["taylor", pytest.param("norm-scale", marks=pytest.mark.slow)])
 def test_frozen_parameters_have_every_importance(pruned, photos, importance):
     network = AWKWARD["buffer"]().requires_grad_(False)
-    pruned(network, 0.5, {"shift": 1}, importance=importance, batches=[(photos, torch.tensor([0, 1, 2]))])
+    labels = torch.tensor([0, 1, 2])
+    result = pruned(network, 0.5, {"shift": 1}, importance=importance, batches=[(photos, labels)])
+    assert min(after for _, after in (widths(result)[layer] for layer in ("stem.0", "body.0"))) < 32
+    assert not any(value.requires_grad for value in result.network.parameters())
 
 
 def test_the_classifier_keeps_its_classes(pruned):
@@ -168,9 +171,19 @@ def test_a_gate_that_is_a_half_at_rest_is_no_obstacle_but_a_sigmoid_before_weigh
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["odds", "dense connections", "layer norm"])
-def test_other_layers_of_torch_are_cut_or_named(pruned, name):
-    pruned(AWKWARD[name], 0.5)
+@pytest.mark.parametrize(
+    ("name", "narrower", "held"),
+    [
+        ("odds", {"stem.0", "up", "body"}, {}),
+        ("dense connections", {"stem.0", "one.0"}, {}),
+        ("layer norm", {"body.0"}, {"stem.0": "`layer_norm` mixes channels"}),
+    ],
+)
+def test_other_layers_of_torch_are_cut_or_named(pruned, name, narrower, held):
+    result = pruned(AWKWARD[name], 0.5)
+    assert {layer for layer, (before, after) in widths(result).items() if after < before} >= narrower
+    assert reasons(result).keys() == held.keys()
+    assert all(why in reasons(result)[layer] for layer, why in held.items())
 
 
 def test_a_network_torch_cannot_follow_is_refused_by_name(photos):

@@ -74,7 +74,10 @@ def test_the_search_never_sees_the_test_images(clothes_data, tmp_path):
             raise AssertionError(f"the test images were asked for {name}")
 
     blind = Dataset(**{name: getattr(clothes_data, name) for name in clothes_data.__slots__} | {"test": Unseen()})
-    tune(tmp_path / "run", blind, ASKED, 1, Silent())
+    found = tune(tmp_path / "run", blind, ASKED, 1, Silent())
+    record = read_record(tmp_path / "run" / "tuning.json", Tuning)
+    assert [trial.outcome for trial in record.trials] == ["trained"]
+    assert found.lr == record.chosen.lr
 
 
 def test_a_trial_that_was_running_when_killed_is_queued_again_and_goes_on(clothes_data, tmp_path):

@@ -35,13 +35,23 @@ def test_nobody_computes_while_somebody_times(tmp_path):
 
 
 def test_a_process_that_computes_may_time_and_go_on(tmp_path):
-    with Turns(tmp_path) as turns, Turns(tmp_path) as other:
+    order = []
+
+    def time_too():
+        with Turns(tmp_path) as other, other.timing():
+            order.append("the other times")
+
+    thread = threading.Thread(target=time_too)
+    with Turns(tmp_path) as turns:
         with turns.working():
             with turns.timing():
-                pass
+                order.append("it times")
             turns.give_way()
-        with other.timing():  # free again
-            pass
+            thread.start()
+            time.sleep(0.05)
+            order.append("it goes on")  # at work again: the other waits
+        thread.join(timeout=10)
+    assert order == ["it times", "it goes on", "the other times"]
 
 
 def test_one_alone_waits_for_all_the_others(tmp_path):

@@ -14,11 +14,31 @@ from econet.deployment.session import open_session
 from econet.images.preprocess import Preprocess
 from econet.models import cost
 from econet.models.alexnet_small import alexnet_small
-from econet.models.architecture import Architecture, Bottleneck, Conv, Dense, GlobalMean, Separable, from_data, to_data
+from econet.models.architecture import (
+    Architecture,
+    Bottleneck,
+    Conv,
+    Dense,
+    GlobalMean,
+    Residual,
+    Separable,
+    from_data,
+    to_data,
+)
 from econet.models.econet import econet
 from econet.models.network import Network
 from econet.models.scaled import scaled
-from econet.models.space import KINDS, Named, Space, chosen, in_words, smallest, starting_points, stem_strides
+from econet.models.space import (
+    KINDS,
+    Named,
+    Pruning,
+    Space,
+    chosen,
+    in_words,
+    smallest,
+    starting_points,
+    stem_strides,
+)
 
 SHAPES = [(1, (28,)), (3, (32,)), (3, (64, 48, 32)), (3, (224, 168)), (3, (8,))]
 
@@ -37,8 +57,13 @@ class Dice:
 
 
 def space(channels, sides, subject=True):
-    own = econet((channels, sides[0], sides[0]), 10) if subject else None
-    return Space(channels, sides, 10, own)
+    """With the subject pruned evenly, a little wider than the share of its MACs."""
+    if not subject:
+        return Space(channels, sides, 10)
+    own = econet((channels, sides[0], sides[0]), 10)
+    return Space(
+        channels, sides, 10, own, Pruning(5, lambda percent: scaled(own, min(1, 1.1 * (percent / 100) ** 0.5)))
+    )
 
 
 @pytest.mark.parametrize(("channels", "sides"), SHAPES)
@@ -105,6 +130,38 @@ def test_starting_points_name_every_choice_and_use_each_kind_of_block():
         chosen(whole, Strict())
         assert sorted(seen) == sorted(point)
     assert {point[f"kind_{number}"] for point in points for number in range(4) if f"kind_{number}" in point} == {*KINDS}
+
+
+def test_the_subject_is_scaled_evenly_or_pruned_and_only_pruned_where_it_can_be():
+    own = econet((1, 28, 28), 10)
+    uneven = scaled(own, 0.3)
+    asked = []
+
+    def to(percent):
+        asked.append(percent)
+        return uneven
+
+    pruned = {"family": "subject", "widths": "pruned", "kept_macs_percent": 25}
+    assert chosen(Space(1, (28,), 10, own, Pruning(10, to)), Named(pruned)) == uneven
+    assert asked == [25]
+    assert chosen(Space(1, (28,), 10, own, Pruning(10, to)), Named(pruned | {"kept_macs_percent": 5})) == uneven
+    assert asked == [25, 10]  # no less than what can be reached
+    # A search that began before there was a choice of widths goes on with even ones.
+    before = {"family": "subject", "kept_percent": 50}
+    for pruning in (Pruning(10, to), None):
+        assert chosen(Space(1, (28,), 10, own, pruning), Named(before)) == scaled(own, 0.5)
+    assert pruned in starting_points(Space(1, (28,), 10, own, Pruning(10, to)))
+    assert all("kept_macs_percent" not in point for point in starting_points(Space(1, (28,), 10, own)))
+
+
+def test_residual_blocks_of_other_inner_widths_have_other_words():
+    blocks = [Residual(channels=16, inner=inner) for inner in (None, 8, 12)]
+    ends = (GlobalMean(), Dense(channels=2, relu=False))
+    words = [
+        in_words(Architecture(name="r", input=(1, 8, 8), classes=2, layers=(Conv(channels=16), block, *ends)))
+        for block in blocks
+    ]
+    assert words == ["r: C16 R16", "r: C16 R16:8", "r: C16 R16:12"]
 
 
 def test_large_pictures_are_shrunk_at_once_and_small_ones_are_not():

@@ -23,6 +23,7 @@ from econet.jobs.shrink_task import (
     PLAN,
     YARDSTICK,
     Task,
+    cutter_for,
     open_task,
     read_point,
     sides_for,
@@ -122,7 +123,8 @@ def _prepared(story: Story) -> Task | Reachable:
     if not (folder / PLAN).exists():
         subject = open_run(folder / config.subject) if config.baseline is None else None
         sides = sides_for(dataset)
-        space = space_for(dataset.preprocess, len(dataset.classes), sides, subject)
+        cutter = None if subject is None else cutter_for(subject)
+        space = space_for(dataset.preprocess, len(dataset.classes), sides, cutter)
         if not (folder / YARDSTICK).exists():
             planning.write_yardstick(folder, space, dataset.preprocess, dataset.classes)
         scales, yardstick_ms = planning.scales_before(folder, config.budgets, story.turns)
@@ -241,6 +243,5 @@ def _score(task: Task, point: TrialPoint) -> float:
 
 def _worth(task: Task, point: TrialPoint) -> float:
     """What a finalist is chosen by: the score, and where a drop was stated whether it is within it already."""
-    allowed = task.config.budgets.max_drop
-    within = allowed is None or task.plan.subject_accuracy - (point.accuracy or 0.0) <= allowed
-    return _score(task, point) if within else _score(task, point) - 1 + (point.accuracy or 0.0)
+    accuracy = point.accuracy or 0.0
+    return _score(task, point) - (0.0 if task.within_drop(accuracy) else 1 - accuracy)

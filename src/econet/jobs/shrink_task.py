@@ -1,11 +1,14 @@
 """What every process of one budget search knows: its folder, what was asked and fixed, the subject, the images."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from pathlib import Path
 
 import torch
+from msgspec import structs
 
-from econet.compression.fitted_cut import fitted_cut
+from econet.compression.fitted_cut import Cutter
 from econet.data.dataset import Dataset
 from econet.errors import UserError
 from econet.images.preprocess import Preprocess
@@ -16,7 +19,7 @@ from econet.jobs.run_data import load, seen_by, split_as
 from econet.jobs.turns import Turns
 from econet.models.architecture import Architecture, from_data, to_data
 from econet.models.network import Network
-from econet.models.space import FOUND, Space
+from econet.models.space import FOUND, SUBJECT, Pruning, Space
 from econet.runs.folder import Run, open_run
 from econet.runs.record import read_record
 from econet.runs.shrink_records import FileCost, SearchPlan, ShrinkConfig, TrialPoint
@@ -48,15 +51,21 @@ class Task:
     data_dir: Path | None = None
     _datasets: dict[int, Dataset] = field(default_factory=dict[int, Dataset])
 
+    @cached_property
+    def cutter(self) -> Cutter | None:
+        """As `cutter_for`, made once."""
+        return cutter_for(self.subject)
+
     @property
     def scales(self) -> Scales:
         """What files are weighed with."""
         return Scales(self.config.budgets, self.folder / YARDSTICK, self.plan.yardstick_ms, self.turns)
 
-    @property
+    @cached_property
     def space(self) -> Space:
         """The networks that may be chosen."""
-        return space_for(self.config.data.preprocess, len(self.config.data.classes), self.plan.sides, self.subject)
+        data = self.config.data
+        return space_for(data.preprocess, len(data.classes), self.plan.sides, self.cutter)
 
     def dataset(self, side: int | None = None) -> Dataset:
         """The images as the subject takes them, or at another side."""
@@ -78,9 +87,10 @@ class Task:
         network = Network(architecture)
         if architecture.name == FOUND:
             return network
-        whole = trained_network(self.subject)
+        if self.cutter is None:
+            return network
         try:
-            return fitted_cut(whole, architecture) if isinstance(whole, Network) else network
+            return self.cutter.fitted(architecture)
         except UserError:  # none of its channels can leave, yet the first ones are a start
             take_leading(network, self.subject.weights_path)
             return network
@@ -116,6 +126,11 @@ class Task:
         """What the search maximises."""
         return score(accuracy, cost.bytes, self.config.budgets, self.plan.subject_bytes)
 
+    def within_drop(self, accuracy: float) -> bool:
+        """Whether `accuracy` on validation is within the accepted drop from the subject's; where none was stated, yes."""
+        allowed = self.config.budgets.max_drop
+        return allowed is None or self.plan.subject_accuracy - accuracy <= allowed
+
     def home(self, stage: str, number: int) -> Path:
         """The run folder of a trial or finalist."""
         return self.folder / stage / f"{number:04d}"
@@ -136,12 +151,35 @@ def open_task(folder: Path, data_dir: Path | None, turns: Turns) -> Task:
     return Task(folder, config, plan, open_run(folder / config.subject), turns, data_dir)
 
 
-def space_for(preprocess: Preprocess, classes: int, sides: tuple[int, ...], subject: Run | None) -> Space:
-    """The space of networks for these pictures; a subject without a layer list of its own does not belong to it."""
-    own = None
-    if subject is not None and subject.exists and "layers" in subject.config.architecture:
-        own = from_data(subject.config.architecture)
-    return Space(preprocess.channels, sides, classes, own)
+def cutter_for(subject: Run) -> Cutter | None:
+    """What cuts the finished `subject`; None where it is no network of the catalog's layers."""
+    whole = trained_network(subject)
+    if not isinstance(whole, Network):
+        return None
+    if whole.architecture.name == FOUND:  # by an earlier search; here it is what there was before
+        whole.architecture = structs.replace(whole.architecture, name=SUBJECT)
+    return Cutter(whole)
+
+
+def space_for(preprocess: Preprocess, classes: int, sides: tuple[int, ...], cutter: Cutter | None) -> Space:
+    """The space of networks for these pictures; to it belongs what the subject's `cutter` can make."""
+    if cutter is None:
+        return Space(preprocess.channels, sides, classes)
+    return Space(preprocess.channels, sides, classes, cutter.architecture, pruning_of(cutter))
+
+
+def pruning_of(cutter: Cutter) -> Pruning | None:
+    """The subject pruned, down to as few MACs as can be; None where no twentieth of them can go."""
+
+    @cache
+    def pruned(percent: int) -> Architecture:
+        return cutter.pruned(1 - percent / 100)
+
+    for percent in range(5, 100, 5):
+        with suppress(UserError):
+            pruned(percent)
+            return Pruning(percent, pruned)
+    return None
 
 
 def sides_for(dataset: Dataset) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """One point of a budget search: weighed before anything is trained, then trained for a little while."""
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 
@@ -14,9 +15,10 @@ from econet.jobs.search import BEGAN, FOLDER, Watcher
 from econet.jobs.shrink_task import POINT, TRIALS, Task
 from econet.jobs.train import train
 from econet.models import cost
+from econet.models.network import Network
 from econet.models.space import chosen, in_words
 from econet.runs.folder import Run
-from econet.runs.shrink_records import FileCost, TrialPoint
+from econet.runs.shrink_records import TrialPoint
 
 
 class TrialChooser:
@@ -63,20 +65,22 @@ def try_out(task: Task, study: Study, trial: Trial, between_steps: Callable[[], 
         return _over(study, trial, point, {"macs": macs / most - 1})
     network = task.network(architecture)
     weighed, over = task.scales.weighed_untrained(
-        network, task.preprocess(architecture), task.config.data.classes, architecture.name
+        copy.deepcopy(network), task.preprocess(architecture), task.config.data.classes, architecture.name
     )
     point = replace(point, cost=weighed, over=over)
     if over:
         return _over(study, trial, point, over)
     trial.set_user_attr(BEGAN, True)
-    return _trained(task, study, trial, point, weighed, between_steps)
+    return _trained(task, study, trial, point, network, between_steps)
 
 
 def _trained(
-    task: Task, study: Study, trial: Trial, point: TrialPoint, weighed: FileCost, between_steps: Callable[[], None]
+    task: Task, study: Study, trial: Trial, point: TrialPoint, network: Network, between_steps: Callable[[], None]
 ) -> TrialPoint:
-    """Train the point of `trial` for the trials' epochs, unless it is weak or cannot be trained."""
-    architecture = chosen(task.space, TrialChooser(trial))
+    """Train the weighed `network` of `trial` for the trials' epochs, unless it is weak or cannot be trained."""
+    architecture, weighed = network.architecture, point.cost
+    if weighed is None:
+        raise ValueError("a network is weighed before it is trained")
     folder = task.home(TRIALS, int(trial.user_attrs[FOLDER]))
     run, began = Run(folder), time.monotonic()
 
@@ -85,7 +89,7 @@ def _trained(
 
     watcher = Watcher(trial, between_steps, score, known=run.history)
     asked = task.training(architecture, epochs=task.plan.trial_epochs, threads=1)
-    dataset, network = task.dataset(architecture.input[1]), task.network(architecture)
+    dataset = task.dataset(architecture.input[1])
     outcome, fault = "trained", None
     try:
         train(folder, dataset, asked, watcher, module=network, resume=run.exists)

@@ -1,11 +1,12 @@
 """The networks a search may choose among, as data: a point of the space becomes an Architecture.
 
 A point is a few named choices: how far the stem shrinks the picture, how many stages follow, and for each its blocks,
-their width, kind and kernel. Where the search begins at a trained network, that network at a share of its widths
-belongs to the space too. Widths are multiples of 16, which the runtimes' fast paths want. This file knows no torch.
+their width, kind and kernel. Where the search begins at a trained network, that network belongs to the space too, at a
+share of all its widths or pruned to a share of its MACs, layer by layer as its weights want it. Widths are multiples of
+16, which the runtimes' fast paths want. This file knows no torch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +28,8 @@ from econet.models.scaled import scaled
 
 FOUND = "found"
 SUBJECT = "subject"
+# How the subject becomes narrower: every layer by the same share, or each by how much its channels matter.
+EVEN, PRUNED = "even", "pruned"
 KINDS = ("dense", "separable", "bottleneck")
 # A bottleneck's dense convolution sees this share of the block's channels.
 INNER_SHARE = 3
@@ -54,21 +57,33 @@ class Chooser(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Pruning:
+    """The subject pruned: `to` a percentage of its MACs, in fives from `least_percent` on."""
+
+    least_percent: int
+    to: Callable[[int], Architecture]
+
+
+@dataclass(frozen=True, slots=True)
 class Space:
     """Networks for pictures of `channels` at one of `sides`, for `classes`.
 
     `subject` is the trained network that may be scaled down, at the side it was trained for; None where there is none.
+    `pruning` is that network pruned; None where nothing can be cut out of it.
     """
 
     channels: int
     sides: tuple[int, ...]
     classes: int
     subject: Architecture | None = None
+    pruning: Pruning | None = None
 
 
 def chosen(space: Space, chooser: Chooser) -> Architecture:
     """The network of the point that `chooser` names, choice by choice; only what matters is asked for."""
     if space.subject is not None and chooser.among("family", (FOUND, SUBJECT)) == SUBJECT:
+        if space.pruning is not None and chooser.among("widths", (EVEN, PRUNED)) == PRUNED:
+            return space.pruning.to(chooser.whole("kept_macs_percent", space.pruning.least_percent, 95, 5))
         return scaled(space.subject, chooser.whole("kept_percent", LEAST_KEPT_PERCENT, 100, 5) / 100)
     sides = [str(side) for side in space.sides]
     side = int(chooser.among("side", sides)) if len(sides) > 1 else space.sides[0]
@@ -118,8 +133,8 @@ def in_words(architecture: Architecture) -> str:
     """A network in one line, its classifier left out.
 
     C16 is a convolution to 16 channels (3x3; C16k5: 5x5), P96/2 a depthwise pair of stride 2, B96:32 a bottleneck of
-    32 inner channels, I an inverted residual, S a shuffle unit, E a fire module, R a residual block, L a local layer,
-    F a dense one. What was not put together here has its name.
+    32 inner channels, I an inverted residual, S a shuffle unit, E a fire module, R a residual block (R96:32 of 32 inner
+    channels), L a local layer, F a dense one. What was not put together here has its name.
     """
     words = [word for layer in architecture.layers[:-1] if (word := _word(layer))]
     return " ".join(words if architecture.name == FOUND else [f"{architecture.name}:", *words])
@@ -133,7 +148,7 @@ def _word(layer: AnyLayer) -> str:
         case Bottleneck():
             word = f"B{layer.channels}:{layer.inner}"
         case Residual():
-            word = f"R{layer.channels}"
+            word = f"R{layer.channels}" + ("" if layer.inner is None else f":{layer.inner}")
         case InvertedResidual():
             word = f"I{layer.channels}" + ("" if layer.expanded is None else f":{layer.expanded}")
         case ShuffleUnit():
@@ -200,7 +215,11 @@ def starting_points(space: Space) -> list[dict[str, Value]]:
         | {"width_2": 64},
     ]
     if space.subject is not None:
-        points = [{"family": SUBJECT, "kept_percent": share} for share in (50, 25)] + points
+        # Half of all widths is about a quarter of the MACs.
+        quarter: dict[str, Value] = {"widths": PRUNED, "kept_macs_percent": 25}
+        narrow: dict[str, Value] = {"widths": EVEN, "kept_percent": 25}
+        second = narrow if space.pruning is None else quarter
+        points = [{"family": SUBJECT, "widths": EVEN, "kept_percent": 50}, {"family": SUBJECT, **second}, *points]
     return [_whole(space, point) for point in points]
 
 
@@ -218,4 +237,6 @@ def smallest(space: Space) -> list[Architecture]:
     least = [chosen(space, Named({"side": str(side), "stem_stride": stride, "kind_1": kind})) for kind, stride in forms]
     if space.subject is not None:
         least.append(scaled(space.subject, LEAST_KEPT_PERCENT / 100))
+    if space.pruning is not None:
+        least.append(space.pruning.to(space.pruning.least_percent))
     return least
