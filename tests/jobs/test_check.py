@@ -69,7 +69,7 @@ def test_a_training_photo_in_test_voids_a_comparison(photos, tmp_path):
     shutil.copy(some(photos, "train", "hat"), photos / "test" / "hat" / "again.jpg")
     record = looked_at(photos, tmp_path)
     assert record.void == (
-        "1 test pictures are in training too, pixel for pixel",
+        "1 test picture is in training too, pixel for pixel",
         "6.2 % of the test pictures have a duplicate in training, more than 5 %",
     )
     assert pairs(record, "exact duplicate") == [
