@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from econet import models
     from econet.deployment.predictor import Predictor
     from econet.jobs.python import compare, evaluate, export, load_data, prune, quantize, sensitivity, shrink, train
+    from econet.jobs.python_check import check
 
 __all__ = [
     "Predictor",
     "UserError",
     "__version__",
+    "check",
     "compare",
     "evaluate",
     "export",
@@ -32,6 +34,7 @@ __all__ = [
 
 _WHERE = {
     "Predictor": "econet.deployment.predictor",
+    "check": "econet.jobs.python_check",
     "compare": "econet.jobs.python",
     "evaluate": "econet.jobs.python",
     "export": "econet.jobs.python",

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import econet
 from econet.data.load import load_data
 from econet.errors import UserError
 from econet.jobs.check import CheckOptions, check, quick_check
@@ -274,3 +275,9 @@ def test_data_that_no_network_learns_in_that_time_are_checked_all_the_same(photo
     assert record.labels is None
     assert "too short" in record.labels_reason
     assert record.duplicates.images == 60
+
+
+def test_from_python_it_is_one_call(tmp_path):
+    record = econet.check(str(PHOTOS), quick=True, out=tmp_path / "out")
+    assert record.void == ()
+    assert (tmp_path / "out" / "findings.csv").exists()
