@@ -11,7 +11,7 @@ from econet.jobs.options import DataOptions, TrainOptions
 from econet.runs.check_records import Check
 from econet.training.progress import Progress, Silent
 
-USUAL_TIME = "4m"
+USUAL_TIME = "5m"
 
 
 def check(
