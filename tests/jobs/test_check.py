@@ -248,23 +248,26 @@ def test_a_class_too_small_for_the_folds_is_never_flagged(clothes_data):
     )
 
 
-def test_planted_wrong_labels_are_among_the_doubted(clothes_data, tmp_path):
+def test_planted_wrong_labels_are_among_the_doubted(tmp_path):
     """Trousers, sneakers and bags are told apart within seconds; a bag called a trouser is then found."""
-    easy = [np.flatnonzero(np.isin(part.labels, (1, 7, 8))) for part in AllPictures(clothes_data).parts]
-    parts = [part.take(places) for part, places in zip(AllPictures(clothes_data).parts, easy, strict=True)]
+    whole = load_data("fashion-mnist")
+    parts = [
+        part.take(np.flatnonzero(np.isin(part.labels, (1, 7, 8)))[:count])
+        for part, count in zip(AllPictures(whole).parts, (700, 60, 60), strict=True)
+    ]
     train = parts[0]
-    planted = np.flatnonzero(train.labels == 8)[:3]
+    planted = np.flatnonzero(train.labels == 8)[:12]
     labels = train.labels.copy()
     labels[planted] = 1
-    data = replace(clothes_data, train=replace(train, labels=labels), validation=parts[1], test=parts[2])
+    data = replace(whole, train=replace(train, labels=labels), validation=parts[1], test=parts[2])
     options = TrainOptions(
-        width=0.5, epochs=12, batch_size=16, optimizer="adamw", lr=0.004, deterministic=True, threads=1
+        width=0.5, epochs=5, batch_size=16, optimizer="adamw", lr=0.004, deterministic=True, threads=1
     )
     pictures = AllPictures(data)
     doubts = doubted_labels(tmp_path, pictures, np.arange(len(pictures.labels)), options, Silent())
     flagged = {each.picture.place: each.suggested for each in doubts.findings if each.picture.split == "train"}
-    assert sum(flagged.get(int(place)) == "bag" for place in planted) >= 2
-    assert len(doubts.findings) <= 8
+    assert sum(flagged.get(int(place)) == "bag" for place in planted) >= 8
+    assert len(doubts.findings) <= 24
     assert doubts.health.folds == FOLDS
     with np.load(tmp_path / "confidences.npz", allow_pickle=False) as kept:
         assert kept["probabilities"].shape == (len(pictures.labels), 10)
