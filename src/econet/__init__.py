@@ -24,12 +24,14 @@ if TYPE_CHECKING:
         shrink,
         train,
     )
+    from econet.jobs.python_check import check
     from econet.jobs.python_explain import explain
 
 __all__ = [
     "Predictor",
     "UserError",
     "__version__",
+    "check",
     "compare",
     "evaluate",
     "explain",
@@ -46,6 +48,7 @@ __all__ = [
 
 _WHERE = {
     "Predictor": "econet.deployment.predictor",
+    "check": "econet.jobs.python_check",
     "compare": "econet.jobs.python",
     "evaluate": "econet.jobs.python",
     "explain": "econet.jobs.python_explain",

@@ -13,23 +13,14 @@ from econet.cli.terminal import Terminal, table
 if TYPE_CHECKING:
     from econet.runs.check_records import Check
 
-LABELS_TIME_S = 240.0
-
 
 @options.command(example="econet check photos/ --time 5m --open")
 @click.argument("data", metavar="DATA")
 @options.together(
     click.option("--quick", is_flag=True, help="Leave the labels out: seconds instead of minutes, and no torch."),
     click.option("--open", "open_page", is_flag=True, help="Open the page in the browser."),
-    click.option(
-        "--time",
-        "time_s",
-        type=options.Duration(),
-        metavar="90s|5m|2h",
-        help="Time to train the networks that doubt labels [default: 4m].",
-    ),
-    click.option("--epochs", type=int, metavar="N", help="Passes of each such network, instead of --time."),
 )
+@options.length_options
 @options.folder_options
 @options.together(
     options.deterministic_option,
@@ -50,8 +41,8 @@ def check(
     there.
     """
     folder = output_folder(out, resume=resume, data=data, model="check")
-    if asked["epochs"] is None and asked["time_s"] is None:
-        asked["time_s"] = LABELS_TIME_S
+    if not quick:
+        asked |= options.length(asked)
     terminal.resume = resume_command(terminal.words, folder)
     terminal.note(f"writing {folder}")
 

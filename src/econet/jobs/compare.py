@@ -88,11 +88,11 @@ def _nothing_left_where_nothing_was_trained(folder: Path) -> Generator[None]:
         raise
 
 
-def _looked_over(story: Story, options: CompareOptions) -> Check:
+def _looked_over(story: Story, options: CompareOptions) -> Check | None:
     """The quick part of `check`, before anything is trained; what voids the comparison is a warning on its page."""
     with story.step(f"looking for {story.config.proof} pictures in training"):
         health = data_health(story.folder, options.data, story.dataset, story.config.proof, story.progress)
-    for reason in health.void:
+    for reason in health.void if health else ():
         story.warnings.append(f"this comparison proves little: {reason}")
         story.progress.note(f"warning: {story.warnings[-1]}")
     return health
@@ -201,7 +201,7 @@ def _looked(
         return where_they_looked(artifacts[0], artifacts[1], pixels[np.array(errors)])
 
 
-def _judged(story: Story, sides: list[Side], rounds: dict[str, tuple[float, ...]], health: Check) -> Comparison:
+def _judged(story: Story, sides: list[Side], rounds: dict[str, tuple[float, ...]], health: Check | None) -> Comparison:
     """Pair the two files, choose the pictures, and put everything into the record."""
     large, small = judge.pair(sides)
     answers = [read_predictions(predictions_path(story.folder / side.artifact)) for side in (large, small)]
@@ -235,5 +235,5 @@ def _judged(story: Story, sides: list[Side], rounds: dict[str, tuple[float, ...]
         seconds=ComparisonSeconds(training=story.training_s, total=round(sum(step.seconds for step in story.steps), 3)),
         test_reads=max(side.evaluation.test_reads for side in sides),
         warnings=tuple(story.warnings),
-        check=summary(health, config.proof, *answers),
+        check=None if health is None else summary(health, config.proof, *answers),
     )

@@ -13,11 +13,15 @@ from econet.runs.record import read_record, write_record
 from econet.training.progress import Progress
 
 
-def data_health(folder: Path, data: DataOptions, dataset: Dataset, proof: Proof, progress: Progress) -> Check:
+def data_health(folder: Path, data: DataOptions, dataset: Dataset, proof: Proof, progress: Progress) -> Check | None:
     """The quick part of `check` for the pictures of the proof, kept as `folder/check.json`; made once for these data.
 
-    Raises UserError where a record that lies there is damaged.
+    None for pictures that stay on disk, whose decoding takes as long as an epoch. Raises UserError where a record that
+    lies there is damaged.
     """
+    if dataset.statistics is not None:
+        progress.note(f"duplicates are not looked for in pictures that stay on disk; econet check {data.source} does")
+        return None
     path = folder / RECORD
     if path.exists():
         kept = read_record(path, Check)

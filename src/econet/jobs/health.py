@@ -184,7 +184,8 @@ def void_reasons(splits: tuple[SplitHealth, ...], duplicates: DuplicateHealth | 
         if (leak.split, leak.other) != ("test", "train"):
             continue
         if leak.exact:
-            reasons.append(f"{leak.exact} test pictures are in training too, pixel for pixel")
+            are = "1 test picture is" if leak.exact == 1 else f"{leak.exact} test pictures are"
+            reasons.append(f"{are} in training too, pixel for pixel")
         if leak.share > MOST_NEAR:
             reasons.append(
                 f"{100 * leak.share:.1f} % of the test pictures have a duplicate in training, "

@@ -78,23 +78,21 @@ def headline(record: Check) -> str:
 
 def said(record: Check) -> list[str]:
     """What was found, a sentence each, the gravest first."""
-    sentences = [f"{reason[0].upper()}{reason[1:]}." for reason in record.void]
+    sentences = [f"Class {name!r} has no picture in {each.split}." for each in record.splits for name in each.missing]
     found = record.duplicates
     if found is not None:
         sentences += [_leak_sentence(record), *_duplicate_sentences(record)]
     if record.labels is not None:
         labels = record.labels
         sentences.append(
-            f"{numbers.whole(labels.flagged)} labels are likely wrong "
+            f"{_are(labels.flagged, 'label')} likely wrong "
             f"({numbers.percent(labels.flagged / labels.images, 2)}); {labels.folds} quick networks "
             f"agree with {numbers.percent(labels.accuracy)} of all labels."
         )
     if record.set_aside:
-        sentences.append(f"{numbers.whole(record.set_aside)} files cannot be read and were set aside.")
+        sentences.append(f"{_are(record.set_aside, 'file')} set aside: unreadable.")
     if record.sizes is not None and record.sizes.odd:
-        sentences.append(
-            f"{numbers.whole(record.sizes.odd)} of {numbers.whole(record.sizes.files)} files are odd in size."
-        )
+        sentences.append(f"{_are(record.sizes.odd, 'file')} odd in size.")
     if record.provable_margin is not None:
         sentences.append(
             f"The test split can show a loss of {numbers.margin_points(record.provable_margin, 2)} points at best."
@@ -121,7 +119,7 @@ def _leak_sentence(record: Check) -> str:
     for leak in leaks:
         if (leak.split, leak.other) == ("test", "train") and leak.exact + leak.near:
             return (
-                f"{numbers.whole(leak.exact)} test pictures are in training pixel for pixel, "
+                f"{_are(leak.exact, 'test picture')} in training pixel for pixel, "
                 f"{numbers.whole(leak.near)} more nearly so ({numbers.percent(leak.share, 2)} of the test split)."
             )
     return "No test picture was found in training."
@@ -131,11 +129,18 @@ def _duplicate_sentences(record: Check) -> list[str]:
     found = record.duplicates
     if found is None or not found.copies + found.near_pairs:
         return []
-    copies, near = numbers.whole(found.copies), numbers.whole(found.near_pairs)
-    text = f"{copies} pictures repeat an earlier one; {near} pairs nearly do"
+    near = (
+        "1 pair of pictures is" if found.near_pairs == 1 else f"{numbers.whole(found.near_pairs)} pairs of pictures are"
+    )
+    text = f"{_are(found.copies, 'picture')} there a second time pixel for pixel; {near} near duplicates"
     if found.conflicts:
-        return [f"{text}; {numbers.whole(found.conflicts)} of all these pairs bear two labels."]
+        text += f"; {numbers.whole(found.conflicts)} of all these pairs with two labels"
     return [f"{text}."]
+
+
+def _are(count: int, noun: str) -> str:
+    """1, "file" -> "1 file is"; 3, "file" -> "3 files are"."""
+    return f"1 {noun} is" if count == 1 else f"{numbers.whole(count)} {noun}s are"
 
 
 def _content(folder: Path, record: Check) -> dict[str, Any]:
