@@ -56,7 +56,8 @@ def test_config_holds_what_was_asked_and_what_was_resolved(trained, clothes_data
     assert config["architecture"]["name"] == config["model"] == "econet"
     assert config["training"]["augment"] == "standard"
     assert config["training"]["optimizer"] in {"sgd", "adamw", "muon"}
-    assert config["plan"] == {"epochs": 1, "steps_per_epoch": 11, "steps": 11, "dropped_images": 271 - 11 * 24}
+    plan = {"epochs": 1, "steps_per_epoch": 11, "steps": 11, "dropped_images": 271 - 11 * 24, "frozen_steps": 0}
+    assert config["plan"] == plan
     assert config["machine"]["threads"] == 1
     assert config["machine"]["deterministic"] is True
     assert config["machine"]["measured_images_per_s"] == {}

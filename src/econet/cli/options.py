@@ -177,7 +177,7 @@ device_option = click.option(
     help="Where to compute.",
 )
 
-training_options = together(
+_settings = together(
     click.option("--batch-size", type=int, metavar="N", help="Images in a step [default: the model's own]."),
     click.option(
         "--optimizer",
@@ -192,11 +192,21 @@ training_options = together(
         help="How the learning rate moves.",
     ),
     click.option("--lr", type=float, metavar="F", help="Highest learning rate [default: the model's own]."),
-    augment_option,
-    deterministic_option,
-    device_option,
-    threads_option,
-    seed_option,
+)
+
+_machine_options = together(deterministic_option, device_option, threads_option, seed_option)
+
+training_options = together(_settings, augment_option, _machine_options)
+
+# Where one network is trained, the number of pictures may decide how they are varied.
+training_options_by_size = together(
+    _settings,
+    click.option(
+        "--augment",
+        type=Named("augment", *get_args(Augment)),
+        help="How training images are varied [default: light; standard under 1,000 a class, strong under 100].",
+    ),
+    _machine_options,
 )
 
 lesson_options = together(

@@ -11,7 +11,7 @@ from econet.cli.folders import output_folder, resume_command
 from econet.cli.options import Named, Switch
 from econet.cli.terminal import Terminal
 from econet.errors import UserError
-from econet.jobs.options import DataOptions, TrainOptions, check_train_options
+from econet.jobs.options import USUAL_MODEL, DataOptions, TrainOptions, check_train_options
 from econet.runs.choices import ColourNoise, ColourReading
 
 if TYPE_CHECKING:
@@ -23,13 +23,29 @@ if TYPE_CHECKING:
 @options.together(
     click.option(
         "--model",
-        default="econet",
-        show_default=True,
         metavar="NAME",
-        help="Catalog name, or package.module:function, whose code is run.",
+        help="Catalog name, or package.module:function, whose code is run [default: econet, or that of --from].",
     ),
     options.distillation_options,
-    click.option("--from", "start", type=click.Path(path_type=Path), metavar="RUN", help="Start from a run's weights."),
+    click.option(
+        "--from",
+        "start",
+        type=click.Path(path_type=Path),
+        metavar="RUN|ZOO",
+        help="Start from the weights of a run or a shipped artifact.",
+    ),
+    click.option(
+        "--thaw",
+        type=float,
+        metavar="F",
+        help="Share of training in which the last layer learns alone, with --from; 1: always [default: 0.25 where it "
+        "is new].",
+    ),
+    click.option(
+        "--self-supervised",
+        is_flag=True,
+        help="Read no labels: learn how pictures are turned, as a start for --from. DATA may be a folder of pictures.",
+    ),
     click.option("--width", type=float, metavar="F", help="Width of the network [default: the model's own]."),
     click.option(
         "--switch",
@@ -42,7 +58,7 @@ if TYPE_CHECKING:
 )
 @options.length_options
 @options.folder_options
-@options.training_options
+@options.training_options_by_size
 @options.together(
     click.option(
         "--bias-lr", type=float, metavar="F", help="Rate of the biases, which no schedule moves [default: as --lr]."
@@ -72,7 +88,8 @@ def train(terminal: Terminal, *, data: str | None, out: Path | None, resume: boo
 
     DATA is fashion-mnist, cifar10, cifar100, imagenet or a folder of class folders; with --resume it may be left out.
     """
-    folder = output_folder(out, resume=resume, data=data or "", model=asked["model"])
+    named = asked["model"] or (asked["start"].name if asked["start"] else USUAL_MODEL)
+    folder = output_folder(out, resume=resume, data=data or "", model=named)
     asked |= options.length(asked)
     asked["switches"] = dict(asked["switches"])
     asked["teacher"] = asked["teacher"] or None
@@ -88,25 +105,30 @@ def train(terminal: Terminal, *, data: str | None, out: Path | None, resume: boo
     from econet.jobs.run_data import load
     from econet.jobs.train import train as job
 
-    dataset = _recorded(folder, asked) if data is None else load(options.settings(DataOptions, asked, source=data))
+    dataset = _recorded(folder, asked) if data is None else load(_wanted_data(data, asked))
     wanted = _tuned(terminal, folder, dataset, wanted, asked["tune"])
     run = job(folder, dataset, wanted, terminal.progress(), resume=resume)
     terminal.resume = None
 
     from econet.report import numbers
 
-    finished = run.finished
+    finished, unlabelled = run.finished, run.recorded.data.unlabelled
+    what = "turned pictures told right on validation" if unlabelled else "validation accuracy"
     terminal.result(
         {"folder": str(folder), "config": run.recorded, "finished": finished},
         human=lambda: [
-            f"{folder}: validation accuracy {numbers.percent(finished.validation_accuracy)} "
+            f"{folder}: {what} {numbers.percent(finished.validation_accuracy)} "
             f"after {finished.epochs} epochs in {numbers.seconds(finished.seconds)}"
             + (", still improving" if finished.still_improving else "")
         ],
     )
     following = "evaluate {}" if "handcrafted" in run.recorded.architecture else "export {} --int8"
-    terminal.note(f"next: econet {following.format(folder)}")
+    terminal.note(f"next: econet {('train DATA --from {}' if unlabelled else following).format(folder)}")
     return DONE
+
+
+def _wanted_data(data: str, asked: dict[str, Any]) -> DataOptions:
+    return options.settings(DataOptions, asked, source=data, unlabelled=asked["self_supervised"])
 
 
 def _tuned(
@@ -123,7 +145,7 @@ def _tuned(
 
 
 def _recorded(folder: Path, asked: dict[str, Any]) -> "Dataset":
-    from econet.jobs.run_data import load_again
+    from econet.jobs.run_data import load_recorded
     from econet.runs.folder import open_run
 
-    return load_again(open_run(folder).recorded.data, data_dir=asked["data_dir"], skip_bad=asked["skip_bad"])
+    return load_recorded(open_run(folder).recorded.data, data_dir=asked["data_dir"], skip_bad=asked["skip_bad"])

@@ -54,6 +54,7 @@ class Dataset:
     the same data, split the same way. `source` is what the user typed; `name` is short enough for a folder.
     `beyond` is the gray level of what lies beyond a picture's edge; None: the preprocessing's offset.
     `fold` is (number from 0, of how many) where the test pictures are one of several parts of all of them.
+    `unlabelled`: every label was forgotten, and the classes are those of the pretext task (`data.unlabelled`).
     `statistics` are there for streamed pictures, whose `pixels` decode when indexed (`data.stream`), else None.
     """
 
@@ -72,3 +73,4 @@ class Dataset:
     statistics: PixelStatistics | None = None
     beyond: int | None = None
     fold: tuple[int, int] | None = None
+    unlabelled: bool = False

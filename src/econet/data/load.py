@@ -42,6 +42,7 @@ def load_data(
     seed: int = 0,
     skip_bad: bool = False,
     fold: tuple[int, int] | None = None,
+    unlabelled: bool = False,
 ) -> Dataset:
     """Load `fashion-mnist`, `cifar10`, `cifar100`, `imagenet`, or a folder of class folders (`./cifar10` if in doubt).
 
@@ -49,7 +50,8 @@ def load_data(
     256) for ILSVRC, and 64 for folders. `crop_from` keeps pictures of that side, larger than `image_size`: training
     crops at random out of them, evaluation takes the centre. `validation` is the share of the training pictures held
     out (0 < share <= 0.5) where the source has no validation of its own; a folder without test/ also gives 15 % of its
-    pictures to test, or with `fold` (number from 0, of how many) that part of them. `seed` decides all of it. ILSVRC,
+    pictures to test, or with `fold` (number from 0, of how many) that part of them; `unlabelled` folders may hold
+    pictures alone, which are then of one class. `seed` decides all of it. ILSVRC,
     and a folder too large for memory, stays on disk and is decoded when it is needed (`data.stream`). Raises UserError
     for whatever a person can put right.
     """
@@ -57,7 +59,7 @@ def load_data(
     name = source if source in NAMES else printable(Path(source).resolve().name) or "folder"
     chosen = _checked_resize(resize)
     if source not in NAMES or source == IMAGENET:
-        files, preprocess = _left_on_disk(source, data_dir, image_size, crop_from, chosen)
+        files, preprocess = _left_on_disk(source, data_dir, image_size, crop_from, chosen, unlabelled=unlabelled)
         if isinstance(files, FileSource):
             if fold is not None:
                 raise _no_folds(name, "its photos stay on disk, where they are not dealt out")
@@ -120,7 +122,13 @@ def _checked_resize(resize: str | None) -> Resize | None:
 
 
 def _left_on_disk(
-    source: str, data_dir: Path | None, image_size: int | None, crop_from: int | None, resize: Resize | None
+    source: str,
+    data_dir: Path | None,
+    image_size: int | None,
+    crop_from: int | None,
+    resize: Resize | None,
+    *,
+    unlabelled: bool,
 ) -> tuple[FileSource | ListedFolder, Preprocess]:
     """The photos that `source` names, none of them decoded yet, and their preprocessing but for offset and scale.
 
@@ -133,7 +141,7 @@ def _left_on_disk(
         return imagenet(folder), _preprocess(side, kept, 3, resize or "shorter-side")
     side = image_size or FOLDER_SIZE
     preprocess = _preprocess(side, crop_from or side, 3, resize or "stretch")
-    listed = list_folder(folder)
+    listed = list_folder(folder, unlabelled=unlabelled)
     in_memory = fits_memory(len(listed), preprocess.resize_size, preprocess.channels)
     return (listed if in_memory else files_alone(listed)), preprocess
 

@@ -150,7 +150,7 @@ def _train(wanted: ArmRun, options: TrainOptions, run: Run, dataset: Dataset, pr
 
 
 def _options(wanted: ArmRun) -> TrainOptions:
-    settings: dict[str, Any] = {**wanted.scale.settings, **wanted.arm.settings}
+    settings: dict[str, Any] = {"augment": "light", **wanted.scale.settings, **wanted.arm.settings}
     if "colour_noise" in settings:
         settings["colour_noise"] = msgspec.convert(settings["colour_noise"], ColourNoise)
     if wanted.lr is not None:

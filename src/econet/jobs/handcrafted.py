@@ -103,7 +103,7 @@ def _begin(run: Run, dataset: Dataset, options: TrainOptions) -> HandcraftedConf
     preprocess = dataset.preprocess
     switches = {**options.switches, **({} if options.width is None else {"width": options.width})}
     shape = (preprocess.channels, *preprocess.image_size)
-    architecture = catalog.architecture(options.model, shape, len(dataset.classes), **switches)
+    architecture = catalog.architecture(options.named, shape, len(dataset.classes), **switches)
     record = features.from_data(architecture)
     _check_room(record, dataset, 1 if options.augment == "none" else 2)
     config = HandcraftedConfig(
@@ -114,7 +114,7 @@ def _begin(run: Run, dataset: Dataset, options: TrainOptions) -> HandcraftedConf
         libraries=_libraries(record),
         git_commit=provenance.git_commit(),
         data=data_config(dataset),
-        model=options.model,
+        model=options.named,
         architecture=architecture,
         fit=FitConfig(
             mirrored=options.augment != "none",
@@ -142,6 +142,12 @@ def _check(options: TrainOptions) -> None:
                 "its features are fixed, and its classifier is fitted until it no longer changes",
                 f"leave {option} out, or choose another --model",
             )
+    if options.self_supervised:
+        raise UserError(
+            f"{options.model} cannot be trained --self-supervised",
+            "its features are fixed, and its classifier needs labels",
+            "another --model",
+        )
     if options.augment not in (None, "none", "light"):
         raise UserError(
             f"{options.model} cannot be given --augment {options.augment}",

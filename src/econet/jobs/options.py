@@ -10,6 +10,8 @@ from econet.runs.choices import Augment, ColourNoise, DistilLoss, Importance, Op
 
 # The loss of validation accuracy beyond which an 8-bit file fails its parity (`--parity-drop`).
 PARITY_DROP = 0.02
+# What is trained where neither a model is named nor weights to start from.
+USUAL_MODEL = "econet"
 Device = Literal["auto", "cpu", "cuda"]
 Proof = Literal["test", "validation"]
 Settings = TypeVar("Settings")
@@ -25,7 +27,8 @@ def settings(kind: type[Settings], asked: Mapping[str, Any], **more: Any) -> Set
 class DataOptions:
     """Which images, and how they are split and resized; `crop_from` is the store's side where crops come out of it.
 
-    `fold` is (number from 0, of how many): that part of all pictures is the test split.
+    `fold` is (number from 0, of how many): that part of all pictures is the test split. `unlabelled`: a folder may hold
+    pictures alone, without folders of classes.
     """
 
     source: str
@@ -38,6 +41,7 @@ class DataOptions:
     seed: int = 0
     skip_bad: bool = False
     fold: tuple[int, int] | None = None
+    unlabelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +52,12 @@ class TrainOptions:
     shares of training at which `steps` divides the rate by ten. `crop_chunk` images in a row share crop and mirror.
     `mixup` and `cutmix` are the a of Beta(a, a), 0 for none. `teacher` is a run's folder or several. `distil` is the
     loss on its answers, `match_features` the weight of the one on features, `teacher_views` how many augmented views of
-    each picture are used again and again so that the teacher's answers can be kept.
+    each picture are used again and again so that the teacher's answers can be kept. `start` is a run's folder or the
+    name of an artifact in the zoo; without a `model` its network is built again. `thaw` is the share of training in
+    which the last layer alone learns, before the others do. `self_supervised`: no label is read.
     """
 
-    model: str = "econet"
+    model: str | None = None
     width: float | None = None
     switches: Mapping[str, Any] = field(default_factory=dict[str, Any])
     epochs: int | None = None
@@ -79,10 +85,17 @@ class TrainOptions:
     match_features: float | None = None
     teacher_views: int | None = None
     start: Path | None = None
+    thaw: float | None = None
+    self_supervised: bool = False
     seed: int = 0
     deterministic: bool = False
     device: str = "auto"
     threads: int | None = None
+
+    @property
+    def named(self) -> str:
+        """The model that is asked for; the usual one where none is."""
+        return self.model or USUAL_MODEL
 
     @property
     def teachers(self) -> tuple[Path, ...]:
@@ -106,6 +119,7 @@ _RANGES: tuple[tuple[str, str, float, float], ...] = (
     ("--teacher-weight", "teacher_weight", 0, 1),
     ("--match-features", "match_features", 0, 1000),
     ("--teacher-views", "teacher_views", 1, 10_000),
+    ("--thaw", "thaw", 0, 1),
     ("--mixup", "mixup", 0, 10),
     ("--cutmix", "cutmix", 0, 10),
     ("--seed", "seed", 0, 2**31 - 1),
@@ -141,6 +155,18 @@ def check_train_options(options: TrainOptions) -> None:
             "--deterministic and --time were both given",
             "a time budget depends on how fast the machine is, so two runs would differ",
             "--epochs instead of --time",
+        )
+    if options.thaw is not None and options.start is None:
+        raise UserError(
+            f"--thaw {options.thaw:g} was given without --from",
+            "only layers that were trained before can wait while the last one learns",
+            "--from RUN or --from ZOO, or no --thaw",
+        )
+    if options.self_supervised and (options.teachers or options.mixup or options.cutmix):
+        raise UserError(
+            "--self-supervised goes with no --teacher, --mixup or --cutmix",
+            "they are about the classes of pictures, and none is read",
+            "leave them out, and use them in the training that follows with --from",
         )
     _check_teaching(options)
 
@@ -190,7 +216,7 @@ class PruneOptions:
 
 
 # What the run that is pruned has settled already, by its name in Python.
-_SETTLED = ("width", "switches", "start")
+_SETTLED = ("width", "switches", "start", "thaw", "self_supervised")
 
 
 def check_prune_options(options: PruneOptions) -> None:

@@ -54,13 +54,13 @@ def load_data(source: str, **options: Any) -> Dataset:
 
 def train(
     data: Dataset | str,
-    model: "str | nn.Module" = "econet",
+    model: "str | nn.Module | None" = None,
     *,
     time: str | None = None,
     epochs: int | None = None,
     out: Path | str | None = None,
     teacher: Teacher | Sequence[Teacher] | None = None,
-    start: Run | Path | None = None,
+    start: Run | Path | str | None = None,
     tune: int | None = None,
     resume: bool = False,
     progress: Progress | None = None,
@@ -68,12 +68,13 @@ def train(
 ) -> Run:
     """Train a catalog model, or your own network, and return its finished run.
 
-    `time` reads as in the terminal ("90s", "5m"); without it and without `epochs` training takes five minutes.
+    `time` reads as in the terminal ("90s", "5m"); without it and without `epochs` training takes five minutes. `start`
+    is a run or a name in the zoo whose weights are begun with; without it and without a `model` econet is trained.
     Several teachers teach together. With `tune` so many settings of rate, decay, smoothing and augmentation are tried
     on validation first. Other options as in TrainOptions. Raises UserError where something can be put right.
     """
     dataset = load_data(data) if isinstance(data, str) else data
-    named = model if isinstance(model, str) else type(model).__name__
+    named = model if model is None or isinstance(model, str) else type(model).__name__
     asked = TrainOptions(
         model=named,
         epochs=epochs,
@@ -82,7 +83,7 @@ def train(
         start=_folder_of(start),
         **options,
     )
-    folder = Path(out) if out is not None else _new_folder(dataset.name, named)
+    folder = Path(out) if out is not None else _new_folder(dataset.name, named or "network")
     module = None if isinstance(model, str) else model
     if tune is not None and not Run(folder).exists:
         from econet.jobs.tune import tune as tune_in
@@ -380,8 +381,8 @@ def _opened(run: Run | Path | str) -> Run:
     return open_run(run.folder if isinstance(run, Run) else Path(run))
 
 
-def _folder_of(run: Run | Path | None) -> Path | None:
-    return run.folder if isinstance(run, Run) else run
+def _folder_of(run: Run | Path | str | None) -> Path | None:
+    return run.folder if isinstance(run, Run) else None if run is None else Path(run)
 
 
 def _folders_of(teacher: Teacher | Sequence[Teacher] | None) -> tuple[Path, ...] | None:

@@ -129,7 +129,7 @@ def _begin(run: Run, parent: Run, dataset: Dataset, asked: TrainOptions, module:
     network = FakeQuantNetwork(graph)
     network.take(constants, ranges)
     training = replace(
-        resolved(asked, asked.model, len(dataset.train), run.folder),
+        resolved(asked, asked.named, len(dataset.train), run.folder),
         from_weights=provenance.relative_to(parent.folder, run.folder),
         from_weights_sha256=parent.finished.weights_sha256,
     )
@@ -139,7 +139,7 @@ def _begin(run: Run, parent: Run, dataset: Dataset, asked: TrainOptions, module:
     choices = measured_choices(network, teacher, dataset, training, asked)
     where = provenance.relative_to(parent.folder, run.folder)
     architecture = quantized_architecture(parent.config.architecture, graph)
-    config = configured(training, choices, teacher, dataset, asked.model, architecture, asked.seed, parent=where)
+    config = configured(training, choices, teacher, dataset, asked.named, architecture, asked.seed, parent=where)
     config = replace(config, warnings=(*config.warnings, *islands))
     if dataset.listing:
         write_listing(run.folder / LISTING, dataset)

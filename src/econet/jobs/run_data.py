@@ -40,6 +40,7 @@ def load(options: DataOptions) -> Dataset:
         seed=options.seed,
         skip_bad=options.skip_bad,
         fold=options.fold,
+        unlabelled=options.unlabelled,
     )
 
 
@@ -55,12 +56,33 @@ def data_config(dataset: Dataset) -> DataConfig:
         preprocess=dataset.preprocess,
         statistics_images=None if dataset.statistics is None else dataset.statistics.images,
         fold=dataset.fold,
+        unlabelled=dataset.unlabelled,
     )
 
 
 def load_again(config: DataConfig, *, data_dir: Path | None = None, skip_bad: bool = False) -> Dataset:
-    """The data of a run, loaded as it was: same source, size, split and seed."""
-    return load(split_as(DataOptions(config.source, data_dir=data_dir, skip_bad=skip_bad), config))
+    """The data of a run, loaded as it was: same source, size, split and seed.
+
+    Raises UserError for a run without labels, which has nothing to say about classes.
+    """
+    if config.unlabelled:
+        raise knows_no_classes(config)
+    return load_recorded(config, data_dir=data_dir, skip_bad=skip_bad)
+
+
+def load_recorded(config: DataConfig, *, data_dir: Path | None = None, skip_bad: bool = False) -> Dataset:
+    """`load_again` to go on with a training, with labels or without."""
+    options = DataOptions(config.source, data_dir=data_dir, skip_bad=skip_bad, unlabelled=config.unlabelled)
+    return load(split_as(options, config))
+
+
+def knows_no_classes(config: DataConfig) -> UserError:
+    """The error for a self-supervised run where a classifier is wanted."""
+    return UserError(
+        "a self-supervised run knows no classes",
+        f"it was trained on {config.name} without labels, to tell how pictures are turned",
+        "econet train DATA --from RUN, then what comes of it",
+    )
 
 
 def split_as(options: DataOptions, config: DataConfig) -> DataOptions:
@@ -113,6 +135,8 @@ def tell_set_aside(dataset: Dataset, folder: Path, note: Callable[[str], None]) 
 
 def check_same_data(recorded: DataConfig, dataset: Dataset, folder: Path) -> None:
     """Raises UserError where `dataset` is not what the run in `folder` was made with, saying what changed."""
+    if recorded.unlabelled and not dataset.unlabelled:
+        raise knows_no_classes(recorded)
     if recorded.fingerprint == dataset.fingerprint:
         return
     listing = folder / LISTING

@@ -2,17 +2,19 @@
 
 import platform
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from msgspec import structs
 from torch import nn
 
 from econet.data.dataset import Dataset
 from econet.data.listing import write_listing
+from econet.data.unlabelled import without_labels
 from econet.errors import UserError, read_from
-from econet.files import folder_lock, sha256_of
+from econet.files import folder_lock
 from econet.jobs import handcrafted
 from econet.jobs.options import TrainOptions, check_train_options
 from econet.jobs.run_data import (
@@ -24,24 +26,25 @@ from econet.jobs.run_data import (
     tell_set_aside,
     training_mean,
 )
-from econet.jobs.teaching import asked_teacher, changed, check_features, recorded_teachers, teachers_of
+from econet.jobs.starting import begin_with, begin_with_recorded, named_model, started_network, thawed
+from econet.jobs.teaching import asked_teacher, check_features, recorded_teachers, teachers_of
 from econet.jobs.trial import measured_asking, measured_choices
 from econet.models import catalog
 from econet.models.architecture import from_data
 from econet.runs import provenance
-from econet.runs.folder import Run, open_run
+from econet.runs.folder import Run
 from econet.runs.record import digest
 from econet.runs.records import STEP_MARKS, MachineChoices, Plan, RunConfig, TrainingConfig
 from econet.statistics.streams import stream_seed
 from econet.training import machine, parallel
 from econet.training.allocator import keep_large_blocks
-from econet.training.defaults import DECAY, RATE, defaults_for
+from econet.training.defaults import DECAY, RATE, augment_for, defaults_for
 from econet.training.loop import CHECKPOINT_SECONDS, fit
 from econet.training.plan import planned
 from econet.training.progress import Progress
+from econet.training.starts import find_start
 from econet.training.teachers import Teachers
 from econet.training.towers import check_resumed, check_towers, is_towers
-from econet.training.weights import start_from
 from econet.version import __version__
 
 
@@ -66,13 +69,14 @@ def train(
 ) -> Run:
     """Train in `folder` until the run is finished; with `resume` go on where a killed one stopped.
 
-    `module` is a user's own network; without it the catalog builds `options.model`. Hand-crafted features are fitted.
+    `module` is a user's own network; without it the catalog builds `options.model`, or the network of `options.start`
+    is built again. Hand-crafted features are fitted.
     `fixed` is what a new run would else measure and plan by itself.
     Raises UserError for options out of range, a folder in use, other data than the run's, training that fails.
     """
     check_train_options(options)
     run = Run(folder)
-    if module is None and handcrafted.is_meant(run, options.model):
+    if module is None and handcrafted.is_meant(run, options.named):
         return handcrafted.fit(run, dataset, options, progress, resume=resume)
     keep_large_blocks()
     parallel.join(machine.resolve_device(run.config.machine.device if resume and run.exists else options.device))
@@ -81,6 +85,8 @@ def train(
         parallel.wait_for_all()  # every process has looked before the first one writes
         if begun and not resume:
             raise holds_a_run(folder)
+        if run.config.data.unlabelled if begun else options.self_supervised:
+            dataset = _only_pictures(dataset)
         if begun:
             _check_own(run)
             if not run.is_finished:
@@ -123,23 +129,24 @@ def _begin(
     """Build the network, choose for the machine, fix the plan and write `config.json`; returns the network."""
     torch.manual_seed(stream_seed(options.seed, "initialisation"))
     preprocess = dataset.preprocess
+    start = None if options.start is None else find_start(options.start)
     if module is None:
-        switches = {**options.switches, **({} if options.width is None else {"width": options.width})}
         input_shape = (preprocess.channels, *preprocess.image_size)
-        architecture = catalog.architecture(options.model, input_shape, len(dataset.classes), **switches)
-        network, name = catalog.network(architecture), options.model
+        architecture = started_network(options, start, input_shape, len(dataset.classes))
+        network, name = catalog.network(architecture), named_model(options, start)
     else:
         network, architecture = module, catalog.describe_object(module)
         name = str(architecture.get("name", type(module).__name__))
     if catalog.takes_raw_pixels(architecture):
         catalog.set_mean_image(network, training_mean(dataset))
         dataset = seen_by(dataset, architecture)
+    options = with_augmentation(options, dataset, progress)
     training = resolved(options, name, len(dataset.train), run.folder)
     _check_processes(training, name, architecture)
     _check_length(training, dataset)
-    if options.start is not None:
-        fresh = start_from(network, open_run(options.start), dataset.classes)
-        progress.note(f"starting from {options.start}" + (f", new: {', '.join(fresh)}" if fresh else ""))
+    if start is not None:
+        begin_with(network, start, dataset, progress)
+        training = thawed(training, options, start, dataset.classes, name, run.folder)
     data = data_config(dataset)
     teacher = None if training.teacher is None else teachers_of(training.teacher, data, run.folder)
     if training.teacher is not None and teacher is not None:
@@ -173,6 +180,7 @@ def configured(
         rate = max(choices.measured_images_per_s.values(), default=None)
         asking_s = measured_asking(teacher, dataset, training, choices)
         plan = planned(training, len(dataset.train), len(dataset.validation), rate, asking_s)
+    plan = structs.replace(plan, frozen_steps=round(training.thaw * plan.steps))
     return RunConfig(
         created=provenance.now(),
         command=provenance.command(),
@@ -192,6 +200,18 @@ def configured(
         seed=seed,
         warnings=dataset.warnings,
     )
+
+
+def _only_pictures(dataset: Dataset) -> Dataset:
+    """The data without labels. Raises UserError where a turned picture would have another shape."""
+    height, width = dataset.preprocess.image_size
+    if height != width:
+        raise UserError(
+            f"--self-supervised cannot learn from pictures of {height} x {width}",
+            "it turns them by 90 degrees, and they must keep their shape",
+            "square pictures",
+        )
+    return without_labels(dataset)
 
 
 def _check_own(run: Run) -> None:
@@ -230,9 +250,20 @@ def resolved(options: TrainOptions, model: str, train_images: int, folder: Path)
         teacher=asked_teacher(options, folder),
         mixup=options.mixup or 0.0,
         cutmix=options.cutmix or 0.0,
-        from_weights=None if options.start is None else provenance.relative_to(options.start, folder),
-        from_weights_sha256=None if options.start is None else sha256_of(open_run(options.start).weights_path),
+        from_weights=None,
     )
+
+
+def with_augmentation(options: TrainOptions, dataset: Dataset, progress: Progress) -> TrainOptions:
+    """`options` with the augmentation that suits so many pictures a class, where none is asked for."""
+    if options.augment is not None:
+        return options
+    classes = 1 if dataset.unlabelled else len(dataset.classes)
+    chosen = augment_for(len(dataset.train), classes)
+    if chosen != "light":
+        each = f"{len(dataset.train) / classes:.0f} training pictures" + ("" if dataset.unlabelled else " a class")
+        progress.note(f"augmentation {chosen}: {each} (--augment chooses another)")
+    return replace(options, augment=chosen)
 
 
 def _check_processes(training: TrainingConfig, model: str, architecture: dict[str, Any]) -> None:
@@ -288,11 +319,6 @@ def _resumed_network(run: Run, dataset: Dataset, module: nn.Module | None) -> nn
         return network
     if catalog.takes_raw_pixels(run.config.architecture):
         catalog.set_mean_image(network, training_mean(dataset))
-    training = run.config.training
-    if training.from_weights is None:
-        return network
-    parent = open_run(run.folder / training.from_weights)
-    if parent.is_finished and sha256_of(parent.weights_path) != training.from_weights_sha256:
-        raise changed("run to start from", parent)
-    start_from(network, parent, run.config.data.classes)
+    if run.config.training.from_weights is not None:
+        begin_with_recorded(network, run, seen_by(dataset, run.config.architecture))
     return network

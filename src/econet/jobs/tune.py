@@ -22,6 +22,7 @@ from econet.errors import UserError
 from econet.files import folder_lock
 from econet.jobs.options import TrainOptions, check_range, check_train_options
 from econet.jobs.search import BEGAN, FOLDER, Watcher, counted, mend_journal, open_study, queue_lost
+from econet.jobs.starting import named_model
 from econet.jobs.train import resolved, train
 from econet.models import catalog
 from econet.runs.choices import Augment
@@ -77,7 +78,7 @@ def tune(
             progress.note(f"{path}: tuned before")
             return _with(options, read_record(path, Tuning).chosen)
         mend_journal(folder)
-        usual = resolved(options, options.model, len(dataset.train), folder)
+        usual = resolved(options, named_model(options), len(dataset.train), folder)
         search = Search(folder, dataset, options, usual, module, progress)
         study = open_study(folder, options.seed, MedianPruner(n_startup_trials=3, n_warmup_steps=1))
         record = _searched(search, study, trials)
@@ -92,6 +93,12 @@ def _check(options: TrainOptions, module: nn.Module | None) -> None:
             "--tune cannot be used under torchrun",
             "its trials are trained one after the other by one process",
             "econet train --tune N first, then the rate it found under torchrun",
+        )
+    if options.self_supervised:
+        raise UserError(
+            "--tune and --self-supervised were both given",
+            "what tells turned pictures best need not be what helps to tell classes",
+            "--tune with the training that follows",
         )
     if module is None and options.model in catalog.HANDCRAFTED:
         raise UserError(

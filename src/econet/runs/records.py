@@ -18,7 +18,8 @@ class DataConfig(Record, frozen=True, kw_only=True):
     """Which images a run saw: enough to load them again and to notice that they changed.
 
     `statistics_images`: of how many training pictures offset, scale and mean image were taken; None: of all. `fold`:
-    (number from 0, of how many) where the test pictures are one of several parts of all of them.
+    (number from 0, of how many) where the test pictures are one of several parts of all of them. `unlabelled`: no label
+    was read, and the classes are the ways a picture was turned.
     """
 
     source: str
@@ -30,6 +31,7 @@ class DataConfig(Record, frozen=True, kw_only=True):
     preprocess: Preprocess
     statistics_images: int | None = None
     fold: tuple[int, int] | None = None
+    unlabelled: bool = False
 
 
 class TeacherRun(Record, frozen=True, kw_only=True):
@@ -67,7 +69,9 @@ class TrainingConfig(Record, frozen=True, kw_only=True):
     `bias_lr` is a rate for biases that the schedule does not move; None: they follow `lr`. `crop_chunk` images in a
     row of a batch share one crop and one mirror coin. `mixup` and `cutmix` are the a of the Beta(a, a) that two mixed
     pictures' shares are drawn from; 0: not mixed that way. `setbacks`: how often a training that diverged goes back to
-    the start of its epoch and on at half the rate, before it gives up.
+    the start of its epoch and on at half the rate, before it gives up. `from_weights` is a run's folder, as seen from
+    this one's, or `zoo:` and the name of a shipped artifact. `thaw` is the share of training in which the last layer
+    alone learns, and `thawed_rate` that of every rate afterwards.
     """
 
     epochs: int | None
@@ -91,15 +95,21 @@ class TrainingConfig(Record, frozen=True, kw_only=True):
     mixup: float = 0.0
     cutmix: float = 0.0
     setbacks: int = 0
+    thaw: float = 0.0
+    thawed_rate: float = 1.0
 
 
 class Plan(Record, frozen=True, kw_only=True):
-    """The length that was fixed when the run began; a resume keeps it."""
+    """The length that was fixed when the run began; a resume keeps it.
+
+    In the first `frozen_steps` of all steps the last layer alone learns.
+    """
 
     epochs: int
     steps_per_epoch: int
     steps: int
     dropped_images: int
+    frozen_steps: int = 0
 
 
 class MachineChoices(Record, frozen=True, kw_only=True):
@@ -160,7 +170,7 @@ class Epoch(Record, frozen=True, kw_only=True):
 class Finished(Record, frozen=True, kw_only=True):
     """`finished.json`: written after `weights.safetensors`; a run that has it is complete.
 
-    `setbacks`: how often it diverged and went back.
+    `setbacks`: how often it diverged and went back. `warnings`: what the training noticed about itself.
     """
 
     schema: int = SCHEMA
@@ -174,3 +184,4 @@ class Finished(Record, frozen=True, kw_only=True):
     weights_sha256: str
     finished: str
     setbacks: int = 0
+    warnings: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from econet.runs.choices import OptimizerName
+from econet.runs.choices import Augment, OptimizerName
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,23 @@ _BY_MODEL = {
     "lenet5": Defaults(batch_size=128, optimizer="sgd", lr=0.02, weight_decay=5e-4),
 }
 _OTHERS = Defaults(batch_size=128, optimizer="adamw", lr=0.002, weight_decay=0.05)
+
+
+# Training pictures a class below which they are varied more: the fewer there are, the sooner they are known by heart.
+FEW, VERY_FEW = 1000, 100
+# After the last layer has learned alone, all layers go on at this share of every rate: those that were trained before
+# are to be kept, not made again. fastai's `fine_tune` takes a half for the last layer and 1/200 for the first ones.
+THAW_SHARE, THAWED_RATE = 0.25, 0.25
+
+
+def augment_for(train_images: int, classes: int) -> Augment:
+    """The augmentation for so many pictures in so many classes, where none is asked for.
+
+    `light` from 1,000 pictures a class on, on average; `standard` from 100 on; `strong` below.
+    """
+    if train_images >= FEW * classes:
+        return "light"
+    return "standard" if train_images >= VERY_FEW * classes else "strong"
 
 
 def defaults_for(model: str) -> Defaults:

@@ -18,6 +18,7 @@ from econet.training.parallel import Sharing
 from econet.training.progress import Progress
 from econet.training.step import Forward
 from econet.training.teachers import Teachers
+from econet.training.turning import dealt_turns, turned
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Lessons:
 
     Without `kept` every step varies its pictures anew, seeded by its number. With it the pictures of an epoch are one
     of a few views, each a function of seed, picture and view, and the teacher is asked once about each of them.
+    Pictures without labels are turned after they were varied, and the label is the turn.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Lessons:
         self._seed, self._sharing, self._batch_size = seed, sharing, config.batch_size
         self._teacher, self._kept = teacher, kept
         self._view, self._draws = 0, Draws()
+        self._unlabelled = dataset.unlabelled
         self._mixing = Mixing(config.mixup, config.cutmix, seed)
         self._train = Augmenter(
             pictures(dataset.train),
@@ -102,6 +105,9 @@ class Lessons:
             return Lesson(images, labels, None, lambda _: answers)
         chance = torch.Generator().manual_seed(stream_seed(self._seed, "augmentation", step))
         images = self._train.batch(indices, chance, progress, mine)
+        if self._unlabelled:
+            turns = dealt_turns(len(indices), chance)[mine]
+            return Lesson(turned(images, turns), turns.to(images.device), None, self._teacher)
         mixed = None
         if self._mixing.mixes:
             images, mixed = self._mixing.mixed(images, labels, step, mine, len(indices))

@@ -17,13 +17,14 @@ from torch.nn import functional as F
 from econet.data.augmentation import Augmenter, pictures
 from econet.data.dataset import Dataset
 from econet.data.split import choosing_half
+from econet.data.unlabelled import TURNS
 from econet.files import sha256_of, write_whole
 from econet.runs import provenance
 from econet.runs.folder import Run, truncate_history
 from econet.runs.record import write_record
 from econet.runs.records import Epoch, Finished, Plan, RunConfig
 from econet.statistics.streams import stream_seed
-from econet.training import machine, parallel, schedules
+from econet.training import machine, parallel
 from econet.training.averaging import Average
 from econet.training.checkpoint import Counters, read_checkpoint, read_epoch_start, state_of, write_checkpoint
 from econet.training.hint import Hint, hint_for
@@ -38,7 +39,9 @@ from econet.training.schedules import Plateau
 from econet.training.setback import DIVERGED_LOSS, Diverged, TrainingFailed, all_finite, factor, hopeless, told
 from econet.training.step import Forward, learn
 from econet.training.teachers import Teachers
+from econet.training.thawing import Thawing, rate_factor
 from econet.training.towers import sharing_for
+from econet.training.turning import TurnedPictures, learned_nothing
 from econet.training.watch import Watch
 
 CHANCE_CHECK_SHARE = 0.2
@@ -62,7 +65,8 @@ class Learner:
     lessons: Lessons
     kept: KeptLogits | None
     hint: Hint | None
-    validation: Augmenter
+    thawing: Thawing
+    validation: Augmenter | TurnedPictures
     validation_labels: Tensor
     files: tuple[Path, ...]
     choosing: Tensor
@@ -115,6 +119,7 @@ def _prepare(
     average = Average(network, config.training.ema)
     optimizers = Optimizers(network, config.training)
     kept = kept_logits_for(run, len(dataset.train), progress)
+    validation, labels = _validation(dataset, device)
     learner = Learner(
         run=run,
         config=config,
@@ -125,10 +130,11 @@ def _prepare(
         lessons=Lessons(dataset, config.training, config.seed, sharing, teacher, kept),
         kept=kept,
         hint=hint_for(network, teacher, config.training, config.seed, device),
-        validation=Augmenter(pictures(dataset.validation), dataset.preprocess, "none", device),
-        validation_labels=torch.from_numpy(dataset.validation.labels).to(device),
+        thawing=Thawing(network, config.plan),
+        validation=validation,
+        validation_labels=labels.to(device),
         files=dataset.train.files,
-        choosing=torch.from_numpy(choosing_half(len(dataset.validation), dataset.split_seed)),
+        choosing=torch.from_numpy(choosing_half(len(labels), dataset.split_seed)),
         device=device,
         counters=Counters(),
         progress=progress,
@@ -144,6 +150,15 @@ def _prepare(
     if not learner.counters.epoch_images:  # a kill may have come between the checkpoint and its second name
         _save(learner, begins_epoch=True)
     return learner
+
+
+def _validation(dataset: Dataset, device: torch.device) -> tuple[Augmenter | TurnedPictures, Tensor]:
+    """The validation pictures as evaluation sees them, and their labels; without labels of their own, all turned."""
+    store = Augmenter(pictures(dataset.validation), dataset.preprocess, "none", device)
+    if not dataset.unlabelled:
+        return store, torch.from_numpy(dataset.validation.labels)
+    turned = TurnedPictures(store)
+    return turned, turned.labels
 
 
 def _run_epochs(learner: Learner, request: Request) -> bool:
@@ -194,9 +209,11 @@ def _run_epoch(learner: Learner, forward: Forward, request: Request) -> None:
         watch.count()
         watch.look()
     learner.lessons.expect(left)
-    learner.network.train()
+    learner.thawing.prepare(counters.step)
     started, first = time.perf_counter(), counters.step
     for indices in left:
+        if learner.thawing.begins(counters.step):
+            learner.thawing.prepare(counters.step)
         loss = _one_step(learner, forward, indices)
         watch.count()
         rate = (counters.step - first) * batch_size / (time.perf_counter() - started)
@@ -251,8 +268,7 @@ def _one_step(learner: Learner, forward: Forward, indices: Tensor) -> float:
 def _rate_factor(learner: Learner, step: int) -> float:
     training, counters = learner.config.training, learner.counters
     lowerings = int(counters.plateau.get("lowerings", 0))
-    planned = schedules.factor(training.schedule, step, learner.config.plan.steps, lowerings, training.schedule_marks)
-    return planned * factor(counters.setbacks)
+    return rate_factor(training, learner.config.plan, step, lowerings) * factor(counters.setbacks)
 
 
 def _validate(learner: Learner, rate: float) -> None:
@@ -295,6 +311,8 @@ def _check_chance(learner: Learner) -> None:
     """After a fifth of the steps the network must beat always answering the commonest class."""
     counters, plan = learner.counters, learner.config.plan
     batch_size = learner.config.training.batch_size
+    if learner.config.data.unlabelled:  # a hard task for a few pictures: judged at the end, by others
+        return
     if counters.step != chance_check_step(plan, batch_size) or counters.epoch_images < CHANCE_CHECK_IMAGES:
         return
     shares = torch.bincount(learner.lessons.labels).double() / len(learner.lessons.labels)
@@ -348,6 +366,11 @@ def _finish(learner: Learner, stopped_early: bool) -> Finished:
 def _write_result(learner: Learner, weights: dict[str, Tensor], stopped_early: bool) -> None:
     run, counters, history = learner.run, learner.counters, learner.run.history
     plain = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+    warning = None
+    if learner.config.data.unlabelled:
+        warning = learned_nothing(history[-1].validation_accuracy, len(learner.validation_labels) // len(TURNS))
+    if warning:
+        learner.progress.note(f"warning: {warning}")
     finished = Finished(
         steps=counters.step,
         epochs=counters.epoch,
@@ -359,6 +382,7 @@ def _write_result(learner: Learner, weights: dict[str, Tensor], stopped_early: b
         weights_sha256="",
         finished=provenance.now(),
         setbacks=counters.setbacks,
+        warnings=(warning,) if warning else (),
     )
     write_whole(run.weights_path, save(plain))
     if learner.kept is not None:

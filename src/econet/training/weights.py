@@ -1,4 +1,4 @@
-"""Trained weights: a run's network read back, a new network started from it, and a teacher made to fit."""
+"""Trained weights: a run's network read back, and a teacher made to fit."""
 
 import hashlib
 from pathlib import Path
@@ -12,7 +12,6 @@ from econet.errors import UserError, one_line, read_from
 from econet.files import read_regular
 from econet.images.preprocess import Preprocess
 from econet.models import catalog
-from econet.models.layers_2012 import MeanImageLayer
 from econet.runs.folder import Run
 from econet.runs.records import DataConfig
 
@@ -28,7 +27,7 @@ def trained_network(run: Run, module: nn.Module | None = None) -> nn.Module:
     Raises UserError where the run is not finished or quantized, or its weights do not fit its architecture.
     """
     finished = run.finished
-    _refuse_quantized(run)
+    refuse_quantized(run)
     architecture = run.config.architecture
     with read_from(run.config_path):
         network = catalog.network(architecture) if module is None else catalog.handed_over(module, architecture)
@@ -51,7 +50,8 @@ def _check_answers(network: nn.Module, run: Run) -> None:
         ) from error
 
 
-def _refuse_quantized(run: Run) -> None:
+def refuse_quantized(run: Run) -> None:
+    """Raises UserError for a run whose weights are those of an int8 file."""
     if catalog.is_quantized(run.config.architecture):
         raise UserError(
             f"{run.folder} is a quantized run",
@@ -65,14 +65,19 @@ def load_into(network: nn.Module, path: Path, sha256: str | None = None) -> None
 
     Raises UserError where the file cannot be read, belongs to another network, or has not the digest `sha256`.
     """
-    content = _content(path)
-    tensors = _parsed(path, content)
+    tensors, found = tensors_of(path)
     misfit = first_misfit(network, tensors)
     if misfit is not None:
         raise _unusable(path, f"they are another network's: {misfit}")
     if sha256 is not None:
-        _check_digest(path, content, sha256)
+        check_digest(path, found, sha256)
     network.load_state_dict(tensors)
+
+
+def tensors_of(path: Path) -> tuple[dict[str, Tensor], str]:
+    """The tensors of a safetensors file by name, and the file's SHA-256. Raises UserError where it cannot be read."""
+    content = _content(path)
+    return _parsed(path, content), hashlib.sha256(content).hexdigest()
 
 
 def _content(path: Path) -> bytes:
@@ -92,8 +97,9 @@ def _parsed(path: Path, content: bytes) -> dict[str, Tensor]:
         raise _unusable(path, one_line(error)) from error
 
 
-def _check_digest(path: Path, content: bytes, sha256: str) -> None:
-    if hashlib.sha256(content).hexdigest() != sha256:
+def check_digest(path: Path, found: str, sha256: str) -> None:
+    """Raises UserError where the SHA-256 `found` of the file at `path` is not the one on record."""
+    if found != sha256:
         raise _unusable(path, "they are not those that the run ended with: finished.json has another SHA-256")
 
 
@@ -113,46 +119,6 @@ def first_misfit(network: nn.Module, tensors: dict[str, Tensor]) -> str | None:
 
 def _unusable(path: Path, why: str) -> UserError:
     return UserError(f"the weights in {path} cannot be used", why, "train again, or name another run")
-
-
-def start_from(network: nn.Module, run: Run, classes: tuple[str, ...]) -> list[str]:
-    """Copy a finished run's weights into `network`; returns the names of what stays its own.
-
-    That is the last layer, where `classes` are not the run's in the run's order, and a mean image: as the offset and
-    the scale of pixels it is that of the data which are trained on now, not a weight that was learned before.
-    Raises UserError where anything else differs.
-    """
-    finished = run.finished
-    _refuse_quantized(run)
-    content = _content(run.weights_path)
-    source, target = _parsed(run.weights_path, content), network.state_dict()
-    own = _mean_images(network)
-    if run.config.data.classes != classes:
-        own |= _last_layer(target)
-    taken = {name: value for name, value in target.items() if name not in own}
-    stray = [name for name, value in taken.items() if not _fits(value, source.get(name))]
-    if stray:
-        raise UserError(
-            f"cannot start from {run.folder}",
-            f"`{stray[0]}` differs; only the last layer may, where the classes do",
-            f"the model, width and switches of that run: --model {run.config.model}",
-        )
-    _check_digest(run.weights_path, content, finished.weights_sha256)
-    network.load_state_dict({**target, **{name: source[name] for name in taken}})
-    return [name for name in target if name in own]
-
-
-def _mean_images(network: nn.Module) -> set[str]:
-    return {f"{name}.mean" for name, layer in network.named_modules() if isinstance(layer, MeanImageLayer)}
-
-
-def _last_layer(state: dict[str, Tensor]) -> set[str]:
-    layer = list(state)[-1].rpartition(".")[0]
-    return {name for name in state if name.rpartition(".")[0] == layer}
-
-
-def _fits(value: Tensor, given: Tensor | None) -> bool:
-    return given is not None and given.dtype == value.dtype and (is_lazy(value) or given.shape == value.shape)
 
 
 class Renormalised(nn.Module):

@@ -37,6 +37,8 @@ SPLIT_FOLDERS = {
 ORDER = ("train", "validation", "test")
 # What a bare folder's files belong to until EcoNet splits them.
 UNSPLIT = "unsplit"
+# The one class of a folder that holds pictures alone.
+UNLABELLED = "pictures"
 MOST_SET_ASIDE = 0.01
 _SHOWN = 5
 
@@ -64,12 +66,17 @@ class ListedFolder:
         return sum(len(found) for group in self.files.values() for found in group.values())
 
 
-def list_folder(folder: Path) -> ListedFolder:
-    """Find the files of a photo folder. Raises UserError where there are no class folders or a class is missing."""
+def list_folder(folder: Path, *, unlabelled: bool = False) -> ListedFolder:
+    """Find the files of a photo folder; an `unlabelled` one may hold pictures alone, which are then of one class.
+
+    Raises UserError where there are no class folders or a class is missing.
+    """
     root = folder.resolve()
     splits = _split_folders(root)
     groups = {split: _class_folders(place) for split, place in splits.items()}
-    classes = _matched_classes(groups, root)
+    if unlabelled and not any(groups.values()):
+        groups = {split: {UNLABELLED: place} for split, place in splits.items()}
+    classes = _matched_classes(groups, root, least=1 if unlabelled else 2)
     files = {s: {name: list(files_below(place, root)) for name, place in g.items()} for s, g in groups.items()}
     return ListedFolder(root, splits, classes, files)
 
@@ -167,7 +174,7 @@ def _class_folders(place: Path) -> dict[str, Path]:
     return found
 
 
-def _matched_classes(groups: dict[str, dict[str, Path]], root: Path) -> tuple[str, ...]:
+def _matched_classes(groups: dict[str, dict[str, Path]], root: Path, least: int) -> tuple[str, ...]:
     """The classes by name; each must be in every split."""
     classes = sorted({name for group in groups.values() for name in group})
     for split, group in groups.items():
@@ -179,7 +186,7 @@ def _matched_classes(groups: dict[str, dict[str, Path]], root: Path) -> tuple[st
                 + (f"; also missing there: {', '.join(missing[1:])}" if len(missing) > 1 else ""),
                 f"add a folder {missing[0]} with pictures to {split}, or take the class out everywhere",
             )
-    if len(classes) < 2:
+    if len(classes) < least:
         raise UserError(
             f"{printable(root)} has {len(classes)} class folders",
             "a classifier needs at least two classes, each a folder of pictures",
@@ -263,7 +270,8 @@ def _oddities(listed: ListedFolder) -> list[str]:
     """Warnings about what lies beside the class folders, and about names other systems confuse."""
     root, splits = listed.root, listed.splits
     places = {root, *splits.values()}
-    outside = [path for place in sorted(places) for path in loose_files(place)]
+    bare = listed.classes == (UNLABELLED,)
+    outside = [] if bare else [path for place in sorted(places) for path in loose_files(place)]
     if UNSPLIT not in splits:
         outside += [path for path in subfolders(root) if path not in splits.values()]
     warnings: list[str] = []
