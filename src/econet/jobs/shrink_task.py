@@ -127,7 +127,7 @@ class Task:
         return score(accuracy, cost.bytes, self.config.budgets, self.plan.subject_bytes)
 
     def within_drop(self, accuracy: float) -> bool:
-        """Whether `accuracy` on validation is within the accepted drop from the subject's; yes where none was stated."""
+        """Whether `accuracy` on validation is within the accepted drop from the subject's, or none was stated."""
         allowed = self.config.budgets.max_drop
         return allowed is None or self.plan.subject_accuracy - accuracy <= allowed
 
