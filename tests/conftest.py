@@ -1,40 +1,19 @@
 """What all tests share: one thread, a small real data set, and an honest count of what was not run."""
 
-import gzip
 import os
-import struct
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports torch; children inherit it
 
-import numpy as np
 import pytest
 
-import econet
 from econet.data.dataset import Dataset
 from econet.data.load import load_data
 from econet.jobs.options import TrainOptions
 from econet.runs.folder import Run
 from econet.training.progress import Silent
+from idx_files import first_of, write_idx
 from teller import Teller
-
-BUNDLED = Path(econet.__file__).parent / "data" / "fashion_mnist"
-
-
-def first_of(name: str, count: int) -> np.ndarray:
-    """The first `count` entries of a bundled IDX file, as uint8."""
-    with gzip.open(BUNDLED / name) as stream:
-        _, _, kind, dimensions = stream.read(4)
-        assert kind == 8
-        shape = struct.unpack(f">{dimensions}I", stream.read(4 * dimensions))
-        size = int(np.prod(shape[1:], dtype=int))
-        return np.frombuffer(stream.read(count * size), np.uint8).reshape(count, *shape[1:])
-
-
-def write_idx(path: Path, values: np.ndarray) -> None:
-    """Write uint8 `values` as a gzipped IDX file."""
-    head = bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
-    path.write_bytes(gzip.compress(head + values.tobytes(), compresslevel=1))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """A real comparison in miniature, made once for all tests that look at one: 800 pictures, a minute's work at most."""
 
-import gzip
-import struct
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +15,7 @@ from econet.measurement import latency
 from econet.runs.comparison_records import Comparison
 from econet.runs.folder import Run
 from econet.training.progress import Silent
+from idx_files import write_idx
 
 TRAIN_PICTURES, TEST_PICTURES, VALIDATION = 800, 200, 0.25
 
@@ -58,11 +57,6 @@ def some_pictures(tmp_path_factory) -> DataOptions:
         write_idx(folder / f"{split}-images-idx3-ubyte.gz", images.pixels[:count, :, :, 0])
         write_idx(folder / f"{split}-labels-idx1-ubyte.gz", images.labels[:count].astype(np.uint8))
     return DataOptions("fashion-mnist", data_dir=folder, validation=VALIDATION)
-
-
-def write_idx(path: Path, values: np.ndarray) -> None:
-    head = bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
-    path.write_bytes(gzip.compress(head + values.tobytes(), compresslevel=1))
 
 
 @pytest.fixture(scope="session")

@@ -216,6 +216,7 @@ def test_only_the_named_members_leave_the_archive(server, tmp_path):
         (packed({"set/a.bin": b"a", "set/b.bin": b"b"})[:-20], "is not the published archive"),
         (b"no archive at all", "is not the published archive"),
     ],
+    ids=["missing", "link", "too large", "other content", "cut", "no archive"],
 )
 def test_a_hostile_or_damaged_archive_leaves_nothing(server, tmp_path, content, why):
     with pytest.raises(UserError, match=why):

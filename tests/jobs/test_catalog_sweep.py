@@ -12,7 +12,6 @@ import torch
 from msgspec.structs import replace
 
 from awkward_networks import lively
-from conftest import first_of, write_idx
 from econet.compression.lrn_removal import without_lrn
 from econet.data.dataset import Dataset
 from econet.data.load import load_data
@@ -33,6 +32,7 @@ from econet.runs.folder import Run
 from econet.training.progress import Silent
 from econet.training.untrained import finish_untrained
 from econet.training.weights import trained_network
+from idx_files import first_of, write_idx
 from plain_layers import spread_out
 from silenced import relative_difference, silenced
 

@@ -88,7 +88,7 @@ def hurried(patch):
     patch.setattr(rival_networks, "TRIAL_SHARE", 1.0)
     patch.setattr(latency, "benchmark", partial(latency.benchmark, rounds=3, round_seconds=0.001))
     patch.setattr(latency, "_THROUGHPUT_SECONDS", 0.001)
-    patch.setattr(latency, "peak_memory_bytes", lambda path: 50_000_000)
+    patch.setattr(latency, "peak_memory_bytes", lambda *_: 50_000_000)
     patch.setattr(parity, "INT8_LEAST_AGREEMENT", 0.0)
     return seen
 
