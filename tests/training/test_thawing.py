@@ -19,6 +19,7 @@ from econet.jobs.options import TrainOptions, check_train_options
 from econet.models import catalog
 from econet.runs.records import Plan
 from econet.training.interruption import Interrupted
+from econet.training.optimizers import Optimizers
 from econet.training.thawing import Thawing, rate_factor
 
 SHIPPED = "fashion-mnist-econet-76k"
@@ -69,6 +70,31 @@ def test_while_held_the_last_layer_alone_has_gradients_and_no_statistic_moves():
     network(torch.randn(8, 1, 28, 28)).square().sum().backward()
     assert all(weight.grad is not None for weight in network.parameters())
     assert not torch.equal(before["layers.0.norm.running_mean"], network.state_dict()["layers.0.norm.running_mean"])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "sgd-2012", "adamw", "muon"])
+def test_every_optimizer_lets_the_others_join_later(usual, optimizer):
+    network = catalog.build("econet", input_shape=(1, 28, 28), classes=3, width=0.25)
+    optimizers = Optimizers(network, structs.replace(usual, optimizer=optimizer, lr=0.01))
+    thawing = Thawing(network, plan_of(10, 2))
+    first = {name: value.detach().clone() for name, value in network.named_parameters()}
+    for step in range(3):
+        thawing.prepare(step)
+        before = {name: value.detach().clone() for name, value in network.named_parameters()}
+        network(torch.randn(8, 1, 28, 28, generator=torch.Generator().manual_seed(step))).square().mean().backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        gradients = {
+            name: weight.grad.clone() for name, weight in network.named_parameters() if weight.grad is not None
+        }
+        optimizers.step(1.0)
+        if step == 1:
+            still = [name for name, value in network.named_parameters() if torch.equal(value, first[name])]
+            assert set(first) - set(still) == set(list(first)[-2:])
+    after = dict(network.named_parameters())
+    assert not any(torch.equal(after[name], first[name]) for name in first)
+    if optimizer == "sgd":  # a first step of Nesterov's rule, without decay: rate * (1 + momentum) * gradient
+        name = "layers.0.norm.weight"
+        torch.testing.assert_close(after[name].detach(), before[name] - 0.01 * 1.9 * gradients[name])
 
 
 def test_the_schedule_runs_once_over_each_part():

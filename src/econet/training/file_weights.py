@@ -105,13 +105,14 @@ def _layers(network: Network) -> list[tuple[nn.Conv2d | nn.Linear, nn.BatchNorm2
 def _set_bias(layer: nn.Conv2d | nn.Linear, norm: nn.BatchNorm2d | None, bias: Tensor) -> None:
     """The bias of a folded layer: its own, or that of a batch norm which is made to change nothing else."""
     if norm is None or norm.running_mean is None or norm.running_var is None:
-        layer.bias.copy_(bias)
+        if layer.bias is not None:
+            layer.bias.copy_(bias)
         return
     norm.running_mean.zero_()
     norm.running_var.fill_(1)
     norm.weight.fill_((1 + norm.eps) ** 0.5)
     norm.bias.copy_(bias)
-    if layer.bias is not None:  # pyright: ignore[reportUnnecessaryComparison] - a convolution may have none
+    if layer.bias is not None:
         layer.bias.zero_()
 
 
