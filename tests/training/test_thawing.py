@@ -81,7 +81,9 @@ def test_every_optimizer_lets_the_others_join_later(usual, optimizer):
     for step in range(3):
         thawing.prepare(step)
         before = {name: value.detach().clone() for name, value in network.named_parameters()}
-        network(torch.randn(8, 1, 28, 28, generator=torch.Generator().manual_seed(step))).square().mean().backward()
+        network(torch.randn(8, 1, 28, 28, generator=torch.Generator().manual_seed(step))).square().mean().mul(
+            1e4
+        ).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
         gradients = {
             name: weight.grad.clone() for name, weight in network.named_parameters() if weight.grad is not None
@@ -91,9 +93,9 @@ def test_every_optimizer_lets_the_others_join_later(usual, optimizer):
             still = [name for name, value in network.named_parameters() if torch.equal(value, first[name])]
             assert set(first) - set(still) == set(list(first)[-2:])
     after = dict(network.named_parameters())
-    assert not any(torch.equal(after[name], first[name]) for name in first)
+    assert not any(torch.equal(after[name], first[name]) for name in first if first[name].ndim > 1)
     if optimizer == "sgd":  # a first step of Nesterov's rule, without decay: rate * (1 + momentum) * gradient
-        name = "layers.0.norm.weight"
+        name = "layers.1.depthwise.weight"
         torch.testing.assert_close(after[name].detach(), before[name] - 0.01 * 1.9 * gradients[name])
 
 
@@ -141,11 +143,11 @@ def test_the_same_classes_are_not_held_by_default(trained):
     assert trained("run", start=parent.folder, epochs=1).config.plan.frozen_steps == 0
 
 
-def test_a_stop_while_held_and_just_before_the_thaw_ends_with_the_same_bits(trained, four, teller):
+def test_a_stop_while_held_and_just_before_the_thaw_ends_with_the_same_bits(trained, four, teller, tmp_path):
     asked = {"data": four, "model": None, "start": SHIPPED_PATH, "epochs": 2, "thaw": 0.5}
     plain = trained("plain", **asked)
     assert plain.config.plan.frozen_steps == 4
-    for step in (2, 4):
+    for step in (2, 3, 4):
 
         def stop(now: int, step: int = step) -> None:
             if now == step:
@@ -153,6 +155,9 @@ def test_a_stop_while_held_and_just_before_the_thaw_ends_with_the_same_bits(trai
 
         with pytest.raises(Interrupted):
             trained(f"run-{step}", teller(stop), **asked)
+        if step == 2:  # as a kill before the first checkpoint leaves it
+            for path in (tmp_path / "run-2").glob("checkpoint*"):
+                path.unlink()
         again = trained(f"run-{step}", **asked, resume=True)
         assert again.weights_path.read_bytes() == plain.weights_path.read_bytes()
 
