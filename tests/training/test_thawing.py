@@ -123,9 +123,9 @@ def test_a_shipped_network_goes_on_with_colours_of_other_classes_and_is_exported
     assert "augmentation strong: 26 training pictures a class" in told
     # It knows clothes already: far better than one that has to learn them from so few pictures.
     assert run.finished.validation_accuracy >= 0.8
-    export = export_run(run, in_colour(four), int8=True, parity_drop=1.0, progress=notes)
-    assert export.parity.top1_agreement >= 0.9
-    assert Predictor(run.artifact("int8")).classes == four.classes
+    export = export_run(run, in_colour(four), int8=False, parity_drop=0.02, progress=notes)
+    assert export.parity.passed
+    assert Predictor(run.artifact("fp32")).classes == four.classes
 
 
 def test_always_held_keeps_every_layer_but_the_last(trained, four):
