@@ -19,6 +19,7 @@ from econet.jobs.options import TrainOptions, check_train_options
 from econet.models import catalog
 from econet.runs.records import Plan
 from econet.training.interruption import Interrupted
+from econet.training.optimizers import Optimizers
 from econet.training.thawing import Thawing, rate_factor
 
 SHIPPED = "fashion-mnist-econet-76k"
@@ -71,6 +72,33 @@ def test_while_held_the_last_layer_alone_has_gradients_and_no_statistic_moves():
     assert not torch.equal(before["layers.0.norm.running_mean"], network.state_dict()["layers.0.norm.running_mean"])
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "sgd-2012", "adamw", "muon"])
+def test_every_optimizer_lets_the_others_join_later(usual, optimizer):
+    network = catalog.build("econet", input_shape=(1, 28, 28), classes=3, width=0.25)
+    optimizers = Optimizers(network, structs.replace(usual, optimizer=optimizer, lr=0.01))
+    thawing = Thawing(network, plan_of(10, 2))
+    first = {name: value.detach().clone() for name, value in network.named_parameters()}
+    for step in range(3):
+        thawing.prepare(step)
+        before = {name: value.detach().clone() for name, value in network.named_parameters()}
+        network(torch.randn(8, 1, 28, 28, generator=torch.Generator().manual_seed(step))).square().mean().mul(
+            1e4
+        ).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        gradients = {
+            name: weight.grad.clone() for name, weight in network.named_parameters() if weight.grad is not None
+        }
+        optimizers.step(1.0)
+        if step == 1:
+            still = [name for name, value in network.named_parameters() if torch.equal(value, first[name])]
+            assert set(first) - set(still) == set(list(first)[-2:])
+    after = dict(network.named_parameters())
+    assert not any(torch.equal(after[name], first[name]) for name in first if first[name].ndim > 1)
+    if optimizer == "sgd":  # a first step of Nesterov's rule, without decay: rate * (1 + momentum) * gradient
+        name = "layers.1.depthwise.weight"
+        torch.testing.assert_close(after[name].detach(), before[name] - 0.01 * 1.9 * gradients[name])
+
+
 def test_the_schedule_runs_once_over_each_part():
     training = SimpleNamespace(schedule="one-cycle", schedule_marks=(), thawed_rate=0.25)
     rates = [rate_factor(training, plan_of(14, 4), step, 0) for step in range(14)]
@@ -95,9 +123,9 @@ def test_a_shipped_network_goes_on_with_colours_of_other_classes_and_is_exported
     assert "augmentation strong: 26 training pictures a class" in told
     # It knows clothes already: far better than one that has to learn them from so few pictures.
     assert run.finished.validation_accuracy >= 0.8
-    export = export_run(run, in_colour(four), int8=True, parity_drop=1.0, progress=notes)
-    assert export.parity.top1_agreement >= 0.9
-    assert Predictor(run.artifact("int8")).classes == four.classes
+    export = export_run(run, in_colour(four), int8=False, parity_drop=0.02, progress=notes)
+    assert export.parity.passed
+    assert Predictor(run.artifact("fp32")).classes == four.classes
 
 
 def test_always_held_keeps_every_layer_but_the_last(trained, four):
@@ -115,11 +143,11 @@ def test_the_same_classes_are_not_held_by_default(trained):
     assert trained("run", start=parent.folder, epochs=1).config.plan.frozen_steps == 0
 
 
-def test_a_stop_while_held_and_just_before_the_thaw_ends_with_the_same_bits(trained, four, teller):
+def test_a_stop_while_held_and_just_before_the_thaw_ends_with_the_same_bits(trained, four, teller, tmp_path):
     asked = {"data": four, "model": None, "start": SHIPPED_PATH, "epochs": 2, "thaw": 0.5}
     plain = trained("plain", **asked)
     assert plain.config.plan.frozen_steps == 4
-    for step in (2, 4):
+    for step in (2, 3, 4):
 
         def stop(now: int, step: int = step) -> None:
             if now == step:
@@ -127,6 +155,9 @@ def test_a_stop_while_held_and_just_before_the_thaw_ends_with_the_same_bits(trai
 
         with pytest.raises(Interrupted):
             trained(f"run-{step}", teller(stop), **asked)
+        if step == 2:  # as a kill before the first checkpoint leaves it
+            for path in (tmp_path / "run-2").glob("checkpoint*"):
+                path.unlink()
         again = trained(f"run-{step}", **asked, resume=True)
         assert again.weights_path.read_bytes() == plain.weights_path.read_bytes()
 

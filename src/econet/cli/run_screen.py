@@ -103,6 +103,10 @@ def _training(config: RunConfig) -> str:
         parts.append(f"taught by {' and '.join(each.run for each in training.teacher.runs)}")
     if training.from_weights is not None:
         parts.append(f"starting from {training.from_weights}")
+    if config.plan.frozen_steps:
+        parts.append(f"the last layer alone for the first {config.plan.frozen_steps} of {config.plan.steps} steps")
+    if config.data.unlabelled:
+        parts.append("self-supervised: no label is read")
     return ", ".join(parts)
 
 

@@ -124,13 +124,13 @@ def _searched(search: Search, study: Study, trials: int) -> Tuning:
     if not whole:
         faults = [each.fault for each in tried if each.fault]
         raise UserError(
-            f"none of {trials} settings trains {search.asked.model}",
+            f"none of {trials} settings trains {named_model(search.asked)}",
             faults[0] if faults else "none came to its end",
             "a longer --time or --epochs, or leave --tune out",
         )
     best = max(whole, key=lambda entry: entry[:2])[2]
     return Tuning(
-        model=search.asked.model,
+        model=named_model(search.asked),
         optimizer=search.usual.optimizer,
         share=SHARE,
         trials=tuple(tried),

@@ -38,15 +38,14 @@ def read_back(network: Network, path: Path) -> None:
         raise _unreadable(path, "its layers are not those of the architecture that is recorded beside it")
     with torch.no_grad():
         for (layer, norm), (weight, bias) in zip(layers, found, strict=True):
-            layer.weight.copy_(torch.from_numpy(weight))
-            _set_bias(layer, norm, torch.from_numpy(bias))
+            _fill(layer, norm, torch.from_numpy(weight), torch.from_numpy(bias))
 
 
 def settle_norms(network: nn.Module, images: Tensor) -> None:
-    """Give every batch norm the statistics of what it is fed for `images` [N, C, H, W], and the scale to undo them.
+    """Give every batch norm the statistics of what `images` [N, C, H, W] feed it, and weights that make up for them.
 
-    For norms that change nothing, as `read_back` leaves them: the network answers as before, and in training, where a
-    batch is normalised by its own statistics, nearly so. Computed on one thread, so that it gives the same bits again.
+    The network answers as before, and in training, where a batch is normalised by its own statistics, nearly so.
+    Computed on one thread, so that it gives the same bits again.
     """
     seen: dict[nn.BatchNorm2d, tuple[Tensor, Tensor]] = {}
 
@@ -63,11 +62,13 @@ def settle_norms(network: nn.Module, images: Tensor) -> None:
         with torch.no_grad():
             network.eval()(images)
             for norm, (mean, variance) in seen.items():
-                if norm.running_mean is not None and norm.running_var is not None:
-                    norm.running_mean.copy_(mean)
-                    norm.running_var.copy_(variance)
-                norm.weight.copy_((variance + norm.eps).sqrt())
-                norm.bias.copy_(norm.bias.double() + mean)
+                if norm.running_mean is None or norm.running_var is None:
+                    continue
+                factor = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
+                norm.weight.copy_(factor * (variance + norm.eps).sqrt())
+                norm.bias.copy_(norm.bias.double() + factor * (mean - norm.running_mean.double()))
+                norm.running_mean.copy_(mean)
+                norm.running_var.copy_(variance)
     finally:
         torch.set_num_threads(threads)
         for hook in hooks:
@@ -102,18 +103,25 @@ def _layers(network: Network) -> list[tuple[nn.Conv2d | nn.Linear, nn.BatchNorm2
     return [(layer, norm_of.get(place)) for place, layer in enumerate(order)]
 
 
-def _set_bias(layer: nn.Conv2d | nn.Linear, norm: nn.BatchNorm2d | None, bias: Tensor) -> None:
-    """The bias of a folded layer: its own, or that of a batch norm which is made to change nothing else."""
+def _fill(layer: nn.Conv2d | nn.Linear, norm: nn.BatchNorm2d | None, weight: Tensor, bias: Tensor) -> None:
+    """Set a folded layer's weight and bias; those of a batch norm behind it are made to give the same.
+
+    Before a batch norm the length of a filter means nothing, but a step of training turns a long one less: filters get
+    that of fresh ones (He et al. 2015: variance 2 / inputs, hence length sqrt(2)), and the norm takes up the rest.
+    """
     if norm is None or norm.running_mean is None or norm.running_var is None:
-        if layer.bias is None:  # pyright: ignore[reportUnnecessaryComparison] - a convolution may have none
-            raise ValueError("a layer without batch norm needs a bias of its own")
-        layer.bias.copy_(bias)
+        layer.weight.copy_(weight)
+        if layer.bias is not None:
+            layer.bias.copy_(bias)
         return
+    length = weight.flatten(1).norm(dim=1).div(2**0.5)
+    length[length == 0] = 1
+    layer.weight.copy_(weight / length.view(-1, *[1] * (weight.ndim - 1)))
     norm.running_mean.zero_()
     norm.running_var.fill_(1)
-    norm.weight.fill_((1 + norm.eps) ** 0.5)
+    norm.weight.copy_(length * (1 + norm.eps) ** 0.5)
     norm.bias.copy_(bias)
-    if layer.bias is not None:  # pyright: ignore[reportUnnecessaryComparison] - a convolution may have none
+    if layer.bias is not None:
         layer.bias.zero_()
 
 

@@ -68,6 +68,8 @@ class Optimizers:
         for part, peaks in zip(self.parts, self._peaks, strict=True):
             for group, peak in zip(part.param_groups, peaks, strict=True):
                 group["lr"] = peak if group.get("constant") else peak * factor
+            if isinstance(part, SGD):
+                _begin_momentum(part)
             part.step()
             part.zero_grad(set_to_none=True)
         for original, view in self._views:
@@ -103,6 +105,19 @@ class Optimizers:
                 parameter = parameters[int(index)]
                 same_shape = value.shape == parameter.shape
                 part.state[parameter][what] = torch.empty_like(parameter).copy_(value) if same_shape else value.clone()
+
+
+def _begin_momentum(part: SGD) -> None:
+    """Let weights that learn for the first time among others that have learned before begin with a momentum of zero.
+
+    That is what the rule gives them; but the fused one takes a group whose weights all have a momentum, or none has.
+    """
+    for group in part.param_groups:
+        learning = [weight for weight in group["params"] if weight.grad is not None]
+        fresh = [weight for weight in learning if part.state.get(weight, {}).get("momentum_buffer") is None]
+        if len(fresh) < len(learning):
+            for weight in fresh:
+                part.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
 
 
 def _groups(

@@ -220,4 +220,5 @@ def _misfit(start: Start, network: nn.Module, name: str) -> UserError:
             f"--image-size {before[1]}",
         )
     why = f"`{name}` differs; only the last layer may, where the classes do"
-    return UserError(what, why, f"leave --model, --width and --switch out, or --model {start.model}")
+    asked = f"ask for the model, width and switches of that run: --model {start.model}"
+    return UserError(what, why, f"leave --model, --width and --switch out, or {asked}")
