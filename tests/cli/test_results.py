@@ -73,7 +73,9 @@ def test_train_prints_the_run_and_the_next_command(econet, run_folder, monkeypat
 
 def test_a_resumed_training_knows_its_data(econet, run_folder, monkeypatch):
     seen = []
-    monkeypatch.setattr("econet.jobs.run_data.load_again", lambda config, **more: seen.append(config.source) or "data")
+    monkeypatch.setattr(
+        "econet.jobs.run_data.load_recorded", lambda config, **more: seen.append(config.source) or "data"
+    )
     monkeypatch.setattr("econet.jobs.train.train", lambda folder, *rest, resume: seen.append(resume) or Run(folder))
     done = econet("train", "--resume", "--out", run_folder, "--json", "--quiet")
     assert seen == ["fashion-mnist", True]
@@ -140,7 +142,9 @@ def test_evaluate_prints_interval_classes_and_mistakes(econet, run_folder, monke
 def test_benchmark_hands_all_targets_to_one_measurement(econet, run_folder, monkeypatch, comparison):
     record: Benchmark = comparison("yes").sides[0].benchmark
     seen = []
-    monkeypatch.setattr("econet.jobs.benchmark.benchmark", lambda targets: seen.append(targets) or [record] * 2)
+    monkeypatch.setattr(
+        "econet.jobs.benchmark.benchmark", lambda targets, runtime: seen.append(targets) or [record] * 2
+    )
     done = econet("benchmark", run_folder, run_folder / "model.int8.onnx")
     assert seen == [[run_folder, run_folder / "model.int8.onnx"]]
     assert "77.8 K 1.91 M 95.9 KB 119 µs 200 µs 0.125 s 61.5 MB" in squeezed(done.out)

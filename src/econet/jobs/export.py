@@ -177,10 +177,10 @@ def finished_export(path: Path) -> Export | None:
     return record if (record.file, record.sha256) == (path.name, sha256_of(path)) else None
 
 
-def calibration_images(dataset: Dataset, seed: int, most: int = CALIBRATION_IMAGES) -> Pixels:
-    """At most `most` training images as the file takes them, drawn by `seed`, uint8 [N, C, H, W]."""
+def calibration_images(dataset: Dataset, seed: int, most: int | None = None) -> Pixels:
+    """At most `most` (500) training images as the file takes them, drawn by `seed`, uint8 [N, C, H, W]."""
     rng = np.random.default_rng(stream_seed(seed, "calibration"))
-    count = min(most, len(dataset.train))
+    count = min(CALIBRATION_IMAGES if most is None else most, len(dataset.train))
     chosen = np.sort(rng.choice(len(dataset.train), count, replace=False))
     pixels = cropped(dataset.train.pixels[chosen], dataset.preprocess)
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))

@@ -54,7 +54,8 @@ class TrainOptions:
     loss on its answers, `match_features` the weight of the one on features, `teacher_views` how many augmented views of
     each picture are used again and again so that the teacher's answers can be kept. `start` is a run's folder or the
     name of an artifact in the zoo; without a `model` its network is built again. `thaw` is the share of training in
-    which the last layer alone learns, before the others do. `self_supervised`: no label is read.
+    which the last layer alone learns, before the others do. `self_supervised`: no label is read. With `augment` None it
+    goes by how many pictures a class has.
     """
 
     model: str | None = None
@@ -72,7 +73,7 @@ class TrainOptions:
     label_smoothing: float | None = None
     ema: float | None = None
     setbacks: int = 2
-    augment: Augment | None = None
+    augment: Augment | None = "light"
     colour_noise: ColourNoise | None = None
     crop_chunk: int = 1
     mixup: float | None = None

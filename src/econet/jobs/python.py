@@ -81,7 +81,7 @@ def train(
         time_s=_seconds(time, epochs),
         teacher=_folders_of(teacher),
         start=_folder_of(start),
-        **options,
+        **{"augment": None, **options},
     )
     folder = Path(out) if out is not None else _new_folder(dataset.name, named or "network")
     module = None if isinstance(model, str) else model

@@ -89,7 +89,8 @@ def read_pictures(path: Path, wrong: str) -> list[Picture]:
     """
     answers = [f"{role}_{kind}" for role in ("baseline", "candidate") for kind in ("answer", "confidence")]
     names = [f"{wrong}_wrong_{name}" for name in ("pixels", "truth", *answers)]
-    arrays = read_arrays(path, names, "the pictures", "run the comparison again, in another folder")
+    maps = [f"{wrong}_wrong_{role}_map" for role in ("baseline", "candidate")]
+    arrays = read_arrays(path, names, "the pictures", "run the comparison again, in another folder", if_there=maps)
     return [_picture(arrays, f"{wrong}_wrong_", place) for place in range(len(arrays[f"{wrong}_wrong_truth"]))]
 
 

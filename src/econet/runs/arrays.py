@@ -22,8 +22,10 @@ _DAMAGE = (ValueError, KeyError, EOFError, TypeError, SyntaxError, NotImplemente
 _BROKEN = (*_DAMAGE, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)
 
 
-def read_arrays(path: Path, names: Iterable[str], what: str, remedy: str) -> dict[str, NDArray[Any]]:
-    """Those arrays of the file `path` that are `names`.
+def read_arrays(
+    path: Path, names: Iterable[str], what: str, remedy: str, *, if_there: Iterable[str] = ()
+) -> dict[str, NDArray[Any]]:
+    """Those arrays of the file `path` that are `names`, and those of `if_there` that it has.
 
     Raises UserError ("cannot read `what` in `path`", and `remedy`) where it is absent, damaged, lacks one of them, or
     would unpack to more than 2 GB.
@@ -34,7 +36,8 @@ def read_arrays(path: Path, names: Iterable[str], what: str, remedy: str) -> dic
             if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
                 raise ValueError(f"it unpacks to more than {MOST_BYTES:,} bytes")
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            return {name: stored[name] for name in names}
+            found = (*names, *(name for name in if_there if name in stored.files))
+            return {name: stored[name] for name in found}
     except OSError as error:
         raise UserError(f"cannot read {what} in {path}", error.strerror or one_line(error), remedy) from error
     except _BROKEN as error:
