@@ -12,7 +12,7 @@ from econet.compression.quantization import activation_ranges, quantize
 from econet.data.dataset import Dataset
 from econet.deployment.artifact_file import open_artifact
 from econet.deployment.engines.engine import Engine
-from econet.deployment.engines.openvino import opened
+from econet.deployment.engines.openvino import OpenVinoEngine
 from econet.deployment.strip import strip
 from econet.errors import UserError
 from econet.files import write_whole
@@ -53,7 +53,7 @@ class Side:
         if self.path.suffix == ".onnx":
             return open_artifact(self.path, "openvino" if runtime == "openvino" else None).engine(batch=batch)
         weights = self.path.with_suffix(".bin").read_bytes()
-        return opened(self.path, self.path.read_bytes(), weights, threads=1, batch=batch)
+        return OpenVinoEngine(self.path.read_bytes(), weights, threads=1, batch=batch)
 
 
 def onnx_side(name: str, model: onnx.ModelProto, folder: Path) -> Side:

@@ -12,6 +12,7 @@ from econet.jobs.shrink_task import Task, cutter_for, space_for
 from econet.models import cost
 from econet.models.architecture import from_data, to_data
 from econet.models.space import FOUND, Named, chosen, smallest
+from econet.runs.record import digest
 from econet.runs.shrink_records import FileCost
 from econet.training.weights import trained_network
 
@@ -58,7 +59,8 @@ def test_what_an_earlier_search_found_is_a_subject_like_any_other(task):
     """Its architecture bears the name of the search's own networks, which begin without weights."""
     config = task.subject.config
     layers = replace(from_data(config.architecture), name=FOUND)
-    task.subject.write_config(replace(config, architecture=to_data(layers)))
+    named = to_data(layers)
+    task.subject.write_config(replace(config, architecture=named, architecture_sha256=digest(named)))
     cutter = cutter_for(task.subject)
     space = space_for(config.data.preprocess, 10, (28,), cutter)
     assert space.subject.name != FOUND

@@ -84,12 +84,13 @@ def assert_whole(folder: Path) -> None:
 
 
 def assert_digest(checkpoint: Path) -> None:
-    """The digest inside is SHA-256 over the counters and, in the order of names, each tensor's name and bytes."""
+    """The digest inside is SHA-256 over the counters and, in the order of names, each tensor's name, form and bytes."""
     with safe_open(checkpoint, framework="np") as stream:
         metadata = stream.metadata()
     digest = hashlib.sha256(metadata["counters"].encode())
     for name, value in sorted(load_file(checkpoint).items()):
-        digest.update(name.encode() + value.tobytes())
+        form = f" torch.{value.dtype} {list(value.shape)}"
+        digest.update(name.encode() + form.encode() + value.tobytes())
     assert digest.hexdigest() == metadata["digest"], checkpoint
 
 

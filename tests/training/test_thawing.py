@@ -112,7 +112,7 @@ def test_the_schedule_runs_once_over_each_part():
 
 def test_a_shipped_network_goes_on_with_colours_of_other_classes_and_is_exported(trained, four, teller):
     notes = teller()
-    run = trained("run", notes, data=in_colour(four), model=None, start=SHIPPED_PATH, epochs=4)
+    run = trained("run", notes, data=in_colour(four), model=None, start=SHIPPED_PATH, epochs=4, augment=None)
     assert run.config.model == "econet:fine"
     assert run.config.architecture["input"] == [3, 28, 28]
     assert run.config.training.from_weights == f"zoo:{SHIPPED}"

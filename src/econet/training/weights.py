@@ -111,7 +111,8 @@ def first_misfit(network: nn.Module, tensors: dict[str, Tensor]) -> str | None:
             return f"`{name}` is missing"
         if not is_lazy(value) and tensors[name].shape != value.shape:
             return f"`{name}` is of shape {list(tensors[name].shape)}, not {list(value.shape)}"
-        if tensors[name].dtype != value.dtype:
+        # A training in double precision is read as any other; whole numbers are no weights.
+        if tensors[name].dtype != value.dtype and tensors[name].dtype != torch.float64:
             return f"`{name}` holds {tensors[name].dtype}, not {value.dtype}"
     strange = sorted(tensors.keys() - own.keys())
     return f"`{one_line(strange[0])}` has no place in it" if strange else None
