@@ -67,7 +67,7 @@ def doubted_labels(
     _keep(folder / CONFIDENCES, probabilities, labels, fold)
     found = judged(pictures, probabilities)
     health = LabelHealth(
-        model=options.model,
+        model=options.named,
         folds=FOLDS,
         images=len(labels),
         accuracy=float((probabilities.argmax(1) == labels).mean()),

@@ -75,13 +75,14 @@ def train(
     """
     dataset = load_data(data) if isinstance(data, str) else data
     named = model if model is None or isinstance(model, str) else type(model).__name__
+    options.setdefault("augment", None)
     asked = TrainOptions(
         model=named,
         epochs=epochs,
         time_s=_seconds(time, epochs),
         teacher=_folders_of(teacher),
         start=_folder_of(start),
-        **{"augment": None, **options},
+        **options,
     )
     folder = Path(out) if out is not None else _new_folder(dataset.name, named or "network")
     module = None if isinstance(model, str) else model

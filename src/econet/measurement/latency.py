@@ -38,7 +38,8 @@ class _Subject:
     """One file under measurement: its runtime, and the times of its calls."""
 
     def __init__(self, path: Path, runtime: RuntimeName | None) -> None:
-        self.path, self.runtime = path, runtime
+        self.path = path
+        self.runtime: RuntimeName | None = runtime
         self.file = open_artifact(path, runtime)
         self.engine = self.file.engine(batch=1)
         record = self.file.metadata.preprocess
