@@ -41,11 +41,13 @@ def resize(pixels, how, height, width):
 
 
 def centre(images, height, width):
+    """The middle of each image [..., H, W, C]."""
     top, left = (images.shape[-3] - height) // 2, (images.shape[-2] - width) // 2
     return images[..., top : top + height, left : left + width, :]
 
 
 def main(model, proof_file, *options):
+    """Replay the proof and say what differs."""
     proof = np.load(proof_file, allow_pickle=False)
     head = json.loads(proof["proof"].tobytes())
     how, tolerance = head["preprocess"], proof["pixel_tolerance"]
