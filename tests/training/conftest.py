@@ -1,23 +1,11 @@
 import pytest
+from msgspec.structs import replace
 
 from econet.runs.records import TrainingConfig
+from strangers.usual_training import USUAL
 
 
 @pytest.fixture(scope="session")
 def usual() -> TrainingConfig:
     """A TrainingConfig to change with `msgspec.structs.replace`."""
-    return TrainingConfig(
-        epochs=2,
-        time_s=None,
-        batch_size=16,
-        optimizer="sgd",
-        schedule="one-cycle",
-        lr=0.1,
-        weight_decay=0.01,
-        label_smoothing=0.0,
-        ema=0.9,
-        augment="none",
-        patience=None,
-        teacher=None,
-        from_weights=None,
-    )
+    return replace(USUAL, optimizer="sgd")

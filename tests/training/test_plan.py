@@ -5,7 +5,8 @@ from msgspec.structs import replace
 
 from econet.errors import UserError
 from econet.runs.records import Plan, TeacherConfig
-from econet.training.loop import chance_check_step, still_improving
+from econet.training.chance import check_step
+from econet.training.loop import still_improving
 from econet.training.plan import planned
 
 
@@ -50,7 +51,7 @@ def test_one_second_is_refused_and_the_shortest_time_is_told(usual):
 )
 def test_chance_is_judged_after_a_fifth_of_the_steps_when_enough_images_were_seen(epochs, per_epoch, batch_size, step):
     plan = Plan(epochs=epochs, steps_per_epoch=per_epoch, steps=epochs * per_epoch, dropped_images=0)
-    assert chance_check_step(plan, batch_size) == step
+    assert check_step(plan, batch_size) == step
 
 
 def test_a_run_still_improves_when_its_last_tenth_beats_the_one_before_by_a_standard_error():

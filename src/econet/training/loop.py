@@ -22,10 +22,11 @@ from econet.files import sha256_of, write_whole
 from econet.runs import provenance
 from econet.runs.folder import Run, truncate_history
 from econet.runs.record import write_record
-from econet.runs.records import Epoch, Finished, Plan, RunConfig
+from econet.runs.records import Epoch, Finished, RunConfig
 from econet.statistics.streams import stream_seed
 from econet.training import machine, parallel
 from econet.training.averaging import Average
+from econet.training.chance import check_chance
 from econet.training.checkpoint import Counters, read_checkpoint, read_epoch_start, state_of, write_checkpoint
 from econet.training.hint import Hint, hint_for
 from econet.training.inference import logits_of
@@ -36,7 +37,7 @@ from econet.training.optimizers import Optimizers
 from econet.training.parallel import Sharing
 from econet.training.progress import Progress
 from econet.training.schedules import Plateau
-from econet.training.setback import DIVERGED_LOSS, Diverged, TrainingFailed, all_finite, factor, hopeless, told
+from econet.training.setback import DIVERGED_LOSS, Diverged, all_finite, factor, hopeless, told
 from econet.training.step import Forward, learn
 from econet.training.teachers import Teachers
 from econet.training.thawing import Thawing, rate_factor
@@ -44,9 +45,6 @@ from econet.training.towers import sharing_for
 from econet.training.turning import TurnedPictures, learned_nothing
 from econet.training.watch import Watch
 
-CHANCE_CHECK_SHARE = 0.2
-CHANCE_CHECK_STEPS = 25
-CHANCE_CHECK_IMAGES = 200
 CHECKPOINT_SECONDS = 10.0
 # Large networks write theirs for seconds: at least so many times as long they then train before the next.
 CHECKPOINT_REST = 20.0
@@ -218,7 +216,7 @@ def _run_epoch(learner: Learner, forward: Forward, request: Request) -> None:
         watch.count()
         rate = (counters.step - first) * batch_size / (time.perf_counter() - started)
         learner.progress.advance(counters.step, loss, rate)
-        _check_chance(learner)
+        check_chance(learner.run, config, counters, learner.lessons.labels)
         watch.look()
     counters.epoch += 1
     _validate(learner, rate=(end - first) * batch_size / max(time.perf_counter() - started, 1e-9))
@@ -305,38 +303,6 @@ def _validate(learner: Learner, rate: float) -> None:
     plateau = Plateau(lowerings, counters.plateau.get("best", -1.0), int(counters.plateau.get("waited", 0)))
     plateau.see(accuracy)
     counters.plateau = {"lowerings": plateau.lowerings, "best": plateau.best, "waited": plateau.waited}
-
-
-def _check_chance(learner: Learner) -> None:
-    """After a fifth of the steps the network must beat always answering the commonest class."""
-    counters, plan = learner.counters, learner.config.plan
-    batch_size = learner.config.training.batch_size
-    if learner.config.data.unlabelled:  # a hard task for a few pictures: judged at the end, by others
-        return
-    if counters.step != chance_check_step(plan, batch_size) or counters.epoch_images < CHANCE_CHECK_IMAGES:
-        return
-    shares = torch.bincount(learner.lessons.labels).double() / len(learner.lessons.labels)
-    chance = shares.max().item()
-    seen = counters.epoch_right / counters.epoch_images
-    if seen <= chance + 2 * sqrt(chance * (1 - chance) / counters.epoch_images):
-        raise TrainingFailed(
-            f"{learner.run.folder} learns nothing",
-            f"after {counters.step} of {plan.steps} steps {seen:.1%} of the training images are right; "
-            f"always answering the commonest class would give {chance:.1%}",
-            f"a lower --lr (it was {learner.config.training.lr:g}), or more time",
-        )
-
-
-def chance_check_step(plan: Plan, batch_size: int) -> int | None:
-    """A fifth of the steps, or as soon after as its epoch has seen enough images to tell chance from learning.
-
-    None for a run so short that it is still warming up then: it wastes nobody's time.
-    """
-    fifth = int(plan.steps * CHANCE_CHECK_SHARE)
-    if fifth < CHANCE_CHECK_STEPS:
-        return None
-    inside = (fifth - 1) % plan.steps_per_epoch + 1
-    return fifth + max(0, -(-CHANCE_CHECK_IMAGES // batch_size) - inside)
 
 
 def _save(learner: Learner, *, begins_epoch: bool = False) -> None:

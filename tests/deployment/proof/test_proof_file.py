@@ -129,7 +129,7 @@ def test_an_absent_proof_is_named_with_the_remedy(proven):
 def test_a_cut_proof_is_refused(proven, keep):
     path = proof_path(proven().path)
     path.write_bytes(path.read_bytes()[:keep])
-    refusal(path)
+    assert refusal(path)
 
 
 def test_pickled_objects_are_never_opened(proven, tmp_path):
