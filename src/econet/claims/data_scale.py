@@ -14,9 +14,7 @@ CLAIM = Claim(
     scale=MINI,
     arms=(
         Arm("base"),
-        Arm("half", share=1 / 2, settings={"epochs": 40}),
         Arm("quarter", share=1 / 4, settings={"epochs": 80}),
-        Arm("eighth", share=1 / 8, settings={"epochs": 80}),
         Arm("sixteenth", share=1 / 16, settings={"epochs": 80}),
     ),
     better="higher",

@@ -5,11 +5,13 @@ its own. A stranger agrees in a silhouette, a copy agrees everywhere: brightness
 a mirror leave the tiles correlated.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from econet.data.decoders import usual_workers
 from econet.data.sketches import THUMB, Floats
 from econet.images.preprocess import Pixels
 
@@ -26,7 +28,8 @@ _FINE = np.array([0.25, 0.5, 0.25], np.float32)
 _WIDE = np.exp(-(np.arange(-3, 4) ** 2) / (2 * 1.5**2)).astype(np.float32)
 # Added to the length of the contours, so that an even surface correlates with nothing.
 _FAINT = 8.0
-_PADDED = 2 * THUMB
+# So much that a shift of up to MOST_SHIFT meets nothing that comes round from the other side.
+_PADDED = THUMB + MOST_SHIFT
 _CHUNK = 512
 
 Whole = NDArray[np.intp]
@@ -50,11 +53,15 @@ def agreement(first: Pixels, second: Pixels) -> Floats:
 
     Each pair is first aligned. The mean correlation of tiles of 8 x 8 pixels over what both show.
     """
-    parts = [
-        _agreement(first[start : start + _CHUNK].astype(np.float32), second[start : start + _CHUNK].astype(np.float32))
-        for start in range(0, len(first), _CHUNK)
-    ]
-    return np.concatenate(parts) if parts else np.empty(0, np.float32)
+
+    def of_chunk(start: int) -> Floats:
+        chunk = slice(start, start + _CHUNK)
+        return _agreement(first[chunk].astype(np.float32), second[chunk].astype(np.float32))
+
+    # NumPy lets go of the interpreter while it computes, so that threads share the chunks out.
+    with ThreadPoolExecutor(usual_workers()) as threads:
+        parts = list(threads.map(of_chunk, range(0, len(first), _CHUNK)))
+    return np.concatenate([np.empty(0, np.float32), *parts])
 
 
 def _agreement(first: Floats, second: Floats) -> Floats:
@@ -91,10 +98,9 @@ def _placement(first: Floats, second: Floats) -> _Placement:
 
 def _spectrum(pictures: Floats, zoom: float) -> NDArray[np.complex64]:
     """Fourier transform of the contours of the central `zoom` of each picture, of unit length, padded for shifts."""
-    if zoom != 1:
-        matrix = _zoom_matrix(zoom)
-        pictures = np.matmul(np.matmul(matrix, pictures), matrix.T).astype(np.float32)
-    contours = _blurred(pictures, _FINE) - _blurred(pictures, _WIDE / _WIDE.sum())
+    zoomed = _zoom_matrix(zoom)
+    fine, wide = _blur_matrix(_FINE) @ zoomed, _blur_matrix(_WIDE / _WIDE.sum()) @ zoomed
+    contours = fine @ pictures @ fine.T - wide @ pictures @ wide.T
     contours -= contours.mean((1, 2), keepdims=True)
     length = np.linalg.norm(contours.reshape(len(contours), -1), axis=1) + _FAINT
     return np.fft.rfft2(contours / length[:, None, None], (_PADDED, _PADDED)).astype(np.complex64)
@@ -107,19 +113,13 @@ def _zoom_matrix(zoom: float) -> Floats:
     return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(THUMB))).astype(np.float32)
 
 
-def _blurred(pictures: Floats, kernel: Floats) -> Floats:
-    """Each picture [n, H, W] smoothed by `kernel` down and across, its edges continued."""
+def _blur_matrix(kernel: Floats) -> Floats:
+    """[32, 32]: the rows of a picture smoothed by `kernel`, its first and last row continued."""
     half = len(kernel) // 2
-    height, width = pictures.shape[1:]
-    tall = np.pad(pictures, ((0, 0), (half, half), (0, 0)), mode="edge")
-    down = np.zeros_like(pictures)
-    for k, share in enumerate(kernel):
-        down += share * tall[:, k : k + height]
-    wide = np.pad(down, ((0, 0), (0, 0), (half, half)), mode="edge")
-    across = np.zeros_like(pictures)
-    for k, share in enumerate(kernel):
-        across += share * wide[:, :, k : k + width]
-    return across
+    matrix = np.zeros((THUMB, THUMB), np.float32)
+    for offset, share in enumerate(kernel, -half):
+        np.add.at(matrix, (np.arange(THUMB), np.clip(np.arange(THUMB) + offset, 0, THUMB - 1)), share)
+    return matrix
 
 
 def _sampled(pictures: Floats, zoom: Floats, down: Whole, right: Whole) -> tuple[Floats, NDArray[np.bool_]]:

@@ -55,7 +55,11 @@ def _nearest_of_block(
         likeness = np.maximum(straight, turned, out=straight)
         here = np.flatnonzero((own >= start) & (own < start + len(block)))
         likeness[here, own[here] - start] = -2
-        rows, columns = np.nonzero(likeness > best.likeness[:, -1:])
+        better = likeness > best.likeness[:, -1:]
+        if start == 0 and len(block) > count:
+            # Nothing is known yet: of all that is better than nothing only the best are worth sorting.
+            better = likeness >= np.partition(likeness, -count, axis=1)[:, [-count]]
+        rows, columns = np.nonzero(better)
         if len(rows):
             found = likeness[rows, columns]
             best = _merged(best, rows, found, columns + start, turned[rows, columns] == found)

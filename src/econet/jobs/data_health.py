@@ -12,21 +12,15 @@ from econet.runs.check_records import Check, CheckSummary, Leak
 from econet.runs.record import read_record, write_record
 from econet.training.progress import Progress
 
-# Looking among more takes a noticeable part of a comparison of five minutes.
-MOST_PICTURES = 20_000
-
 
 def data_health(folder: Path, data: DataOptions, dataset: Dataset, proof: Proof, progress: Progress) -> Check | None:
     """The quick part of `check` for the pictures of the proof, kept as `folder/check.json`; made once for these data.
 
-    None for pictures that stay on disk, whose decoding takes as long as an epoch, and for more than MOST_PICTURES.
+    None for pictures that stay on disk, whose decoding takes as long as an epoch.
     Raises UserError where a record that lies there is damaged.
     """
-    pictures = len(dataset.train) + len(dataset.validation) + len(dataset.test)
-    if dataset.statistics is not None or pictures > MOST_PICTURES:
-        progress.note(
-            f"duplicates are not looked for among {pictures:,} pictures here: econet check {data.source} does"
-        )
+    if dataset.statistics is not None:
+        progress.note(f"duplicates are not looked for among pictures on disk: econet check {data.source} does")
         return None
     path = folder / RECORD
     if path.exists():
