@@ -108,7 +108,7 @@ def test_only_the_signature_names_its_ends(artifacts):
 def test_a_file_is_hardly_larger_than_the_onnx_artifact(name, artifacts):
     model, small, bounds = artifacts(name)
     assert len(to_tflite(model)) < len(model.SerializeToString()) + 5000
-    assert len(to_tflite(small, bounds)) < 1.05 * len(small.SerializeToString())
+    assert len(to_tflite(small, bounds)) < 1.1 * len(small.SerializeToString())
 
 
 def test_scales_are_the_artifacts_own(artifacts):
