@@ -102,10 +102,9 @@ def append_line(path: Path, line: str) -> None:
 
 def _check_kept(path: Path, content: bytes, *, at: int) -> None:
     """Raises OSError where the file does not end in `content` from byte `at` on, whatever the system reported."""
-    view = memoryview(content)
     with path.open("rb") as stream:
         stream.seek(at)
-        kept = all(stream.read(_CHUNK) == view[start : start + _CHUNK] for start in range(0, len(content), _CHUNK))
+        kept = all(stream.read(_CHUNK) == content[start : start + _CHUNK] for start in range(0, len(content), _CHUNK))
         if not kept or stream.read(1):
             raise OSError(errno.EIO, "what it holds is not what was written", os.fspath(path))
 

@@ -6,10 +6,11 @@ An order: `folder`, `model`, `width`, `lr`, `epochs`, `batch_size`, other option
 name), `whole` where the run is then exported, evaluated and proven as well, and what disturbs the child, if anything:
 `die_at_step` - it kills itself when that step is done, before the step's checkpoint;
 `after_reports`, `pause` - it is killed that many seconds after so many steps were reported;
+`after_reports`, `second` - a second child with the same order is begun then, whose end is told; the first is killed;
 `operation`, `fault`, `moment`, `scope` - its n-th operation on the disk goes wrong, as disk.py says, counted from its
 start in `checkpoint` files alone or in `all` of them.
 The answer, a line of JSON: the signal that ended the child (0: none), its exit status as the terminal's (0 done, 2 a
-UserError, 70 a bug), what it said then, the operations it did and the seconds it took.
+UserError, 70 a bug), what it said then, the operations it did, its number and the seconds it took.
 Forking spares importing torch for every death; the deaths are real.
 """
 
@@ -91,32 +92,55 @@ def ended(order: dict[str, Any], dataset: Any, reports: int) -> dict[str, Any]:
     return {"exit": status, "said": said, "operations": disk.count}
 
 
-def raise_child(order: dict[str, Any], dataset: Any) -> dict[str, Any]:
-    """Fork a child, disturb it and tell how it ended."""
-    reports, pipe = os.pipe()
-    endings, told = os.pipe()
-    began = time.monotonic()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.write(told, json.dumps(ended(order, dataset, pipe)).encode())
-        finally:
-            os._exit(0)
-    os.close(pipe)
-    os.close(told)
+class Child:
+    """A forked run."""
+
+    def __init__(self, order: dict[str, Any], dataset: Any) -> None:
+        self.order, self.began = order, time.monotonic()
+        self.reports, pipe = os.pipe()
+        self.endings, told = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                os.write(told, json.dumps(ended(order, dataset, pipe)).encode())
+            finally:
+                os._exit(0)
+        os.close(pipe)
+        os.close(told)
+
+    def wait_for_reports(self, steps: int) -> None:
+        """Until so many steps were reported."""
+        for _ in range(steps):
+            os.read(self.reports, 1)
+
+    def kill(self, pause: float) -> None:
+        """Kill it after so many seconds, or at its end, where that comes first."""
+        select.select([self.endings], [], [], pause)
+        os.kill(self.pid, signal.SIGKILL)
+
+    def answer(self) -> dict[str, Any]:
+        """Wait for its end, and tell of it."""
+        while os.read(self.reports, 4096):
+            pass
+        status = os.waitpid(self.pid, 0)[1]
+        found = json.loads(os.read(self.endings, 1 << 16) or b"{}")
+        os.close(self.reports)
+        os.close(self.endings)
+        gone = {"signal": status & 127, "exit": BUG, "said": "", "operations": 0}
+        return {**gone, **found, "pid": self.pid, "seconds": time.monotonic() - self.began}
+
+
+def answered(order: dict[str, Any], dataset: Any) -> dict[str, Any]:
+    """Fork a child, disturb it and tell how it ended; of `second`, how one ends that is begun while the first is on."""
+    child = Child(order, dataset)
+    child.wait_for_reports(order.get("after_reports", 0))
+    if order.get("second"):
+        second = Child(order, dataset).answer()
+        child.kill(0)
+        return {**second, "holder": child.answer()["pid"]}
     if "pause" in order:
-        for _ in range(order.get("after_reports", 0)):
-            os.read(reports, 1)
-        select.select([endings], [], [], order["pause"])  # or its end, where that comes first
-        os.kill(pid, signal.SIGKILL)
-    while os.read(reports, 4096):
-        pass
-    status = os.waitpid(pid, 0)[1]
-    found = json.loads(os.read(endings, 1 << 16) or b"{}")
-    os.close(reports)
-    os.close(endings)
-    gone = {"signal": status & 127, "exit": BUG, "said": "", "operations": 0}
-    return {**gone, **found, "seconds": time.monotonic() - began}
+        child.kill(order["pause"])
+    return child.answer()
 
 
 def main() -> None:
@@ -125,7 +149,7 @@ def main() -> None:
         order = json.loads(line)
         if order.get("whole"):
             import disturbed.shipping  # noqa: F401 - here, once for all children
-        print(json.dumps(raise_child(order, dataset)), flush=True)
+        print(json.dumps(answered(order, dataset)), flush=True)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,19 @@ class Sweep:
         self._finish(folder)
         return outcome
 
+    def second_start(self, number: int) -> str:
+        """Begin a run in a folder where one is on: "refused", naming the holder, which then is killed and taken up.
+
+        Raises AssertionError where the second is let in, or the first is harmed.
+        """
+        folder = self.folder / f"second-{number}"
+        second = self._child(folder, second=True, after_reports=1 + number % 2)
+        assert (second["signal"], second["exit"]) == (0, 2), second["said"]
+        assert f"another process is writing in {folder}" in second["said"]
+        assert f'"pid": {second["holder"]}' in second["said"]
+        self._finish(folder)
+        return "refused"
+
     def _child(self, folder: Path, **disturbance: Any) -> dict[str, Any]:
         return self.nursery.child(folder, *SIZE, whole=True, scope="all", **disturbance)
 
