@@ -12,8 +12,8 @@ starts      50 times a second process begins in a folder where one is at work: r
 injections  200 times a loss, a gradient or a weight becomes NaN or infinite: nothing that is not finite is ever saved
 
 Every disturbed run is taken up again, and its files are held byte by byte against those of a quiet run. Each part
-writes a record of its own, benchmarks/results/faults-PART.json, after every run, and goes on from it; one of another version
-of the code is begun anew. Exit code 1 where anything went wrong. The runs are those of the tests (tests/disturbed/).
+writes a record of its own, benchmarks/results/faults-PART.json, after every run, and goes on from it; one of another
+version of the code is begun anew. Exit code 1 where anything went wrong. The runs are those of tests/disturbed/.
 """
 
 import argparse
