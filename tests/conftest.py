@@ -12,7 +12,7 @@ from econet.data.load import load_data
 from econet.jobs.options import TrainOptions
 from econet.runs.folder import Run
 from econet.training.progress import Silent
-from idx_files import first_of, write_idx
+from idx_files import write_clothes
 from teller import Teller
 
 
@@ -20,11 +20,7 @@ from teller import Teller
 def clothes_folder(tmp_path_factory) -> Path:
     """A folder for `--data-dir`: the first 320 training and 100 test pictures of Fashion-MNIST, as IDX files."""
     folder = tmp_path_factory.mktemp("data") / "fashion-mnist"
-    folder.mkdir()
-    for split, count in (("train", 320), ("t10k", 100)):
-        for kind in ("images-idx3", "labels-idx1"):
-            name = f"{split}-{kind}-ubyte.gz"
-            write_idx(folder / name, first_of(name, count))
+    write_clothes(folder)
     return folder.parent
 
 

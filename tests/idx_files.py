@@ -25,3 +25,12 @@ def write_idx(path: Path, values: np.ndarray) -> None:
     """Write uint8 `values` as a gzipped IDX file."""
     head = bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
     path.write_bytes(gzip.compress(head + values.tobytes(), compresslevel=1))
+
+
+def write_clothes(folder: Path) -> None:
+    """The first 320 training and 100 test pictures of Fashion-MNIST, as IDX files in a new folder."""
+    folder.mkdir(parents=True)
+    for split, count in (("train", 320), ("t10k", 100)):
+        for kind in ("images-idx3", "labels-idx1"):
+            name = f"{split}-{kind}-ubyte.gz"
+            write_idx(folder / name, first_of(name, count))

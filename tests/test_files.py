@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from disturbed.disk import FAILING, LYING, Disk
 from econet import files
 from econet.errors import UserError
 
@@ -67,6 +68,65 @@ def test_a_failed_write_leaves_the_old_file_and_says_why(old_file, monkeypatch, 
     assert caught.value.why == os.strerror(number)
     assert old_file.read_bytes() == b"old"
     assert [path.name for path in old_file.parent.iterdir()] == ["record.json"]
+
+
+# What `write_whole` does over an old file: write, fsync, link, rename the link, rename, fsync the folder.
+FAULTS = [(fault, operation) for fault in (*FAILING, *LYING, "delay") for operation in range(1, 8)]
+
+
+@pytest.mark.parametrize(("fault", "operation"), FAULTS)
+def test_whatever_a_disk_does_to_a_write_the_file_is_whole_and_what_failed_is_told(old_file, fault, operation):
+    before = old_file.with_name("before.json")
+    told = []
+    with Disk(fault, operation).installed():
+        try:
+            files.write_whole(old_file, b"new", keep_previous=before)
+        except UserError as error:
+            told.append(error.what)
+    assert told in ([], [f"cannot write {old_file}"])
+    if not told:
+        assert old_file.read_bytes() == b"new"
+        assert fault not in FAILING or operation == 7
+    else:
+        assert fault != "delay"
+        assert old_file.read_bytes() == (b"new" if operation == 6 else b"old")
+    assert not before.exists() or before.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("fault", [*FAILING, *LYING])
+def test_a_line_that_a_disk_did_not_keep_is_refused_and_the_journal_is_as_it_was(tmp_path, fault):
+    journal = tmp_path / "history.jsonl"
+    files.append_line(journal, "one")
+    with pytest.raises(UserError, match=r"history\.jsonl"), Disk(fault, 1).installed():
+        files.append_line(journal, "two")
+    assert journal.read_bytes() == b"one\n"
+
+
+@pytest.mark.parametrize("operation", [1, 2, 3])
+@pytest.mark.parametrize("fault", FAILING)
+def test_a_folder_that_cannot_be_locked_is_refused_and_can_be_taken_later(tmp_path, fault, operation):
+    with (
+        pytest.raises(UserError, match="cannot write"),
+        Disk(fault, operation).installed(),
+        files.folder_lock(tmp_path),
+    ):
+        pass
+    with files.folder_lock(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("fault", FAILING)
+def test_names_that_a_folder_does_not_give_or_let_go_are_told(old_file, fault):
+    other = old_file.with_name("other.json")
+    for act in (files.rename, files.link_over):
+        with pytest.raises(UserError, match=r"other\.json"), Disk(fault, 1).installed():
+            act(old_file, other)
+    with pytest.raises(UserError, match=r"record\.json"), Disk(fault, 1).installed():
+        files.remove(other, old_file)
+    assert [path.name for path in old_file.parent.iterdir()] == ["record.json"]
+    files.remove(other, old_file)
+    assert not list(old_file.parent.iterdir())
 
 
 def test_a_disk_that_fills_up_midway_leaves_the_old_file(old_file):

@@ -7,7 +7,7 @@ import json
 import os
 import stat
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -54,9 +54,9 @@ def sha256_of_all(paths: Sequence[Path]) -> str:
 def write_whole(path: Path, content: bytes, *, keep_previous: Path | None = None) -> None:
     """Put `content` at `path` so that a reader, or a power cut, sees the old file or the new one whole.
 
-    Written to a temporary name beside it, flushed, fsynced, renamed, the folder fsynced, its size checked.
+    Written to a temporary name beside it, flushed, fsynced, read back, renamed, the folder fsynced.
     With `keep_previous` the file that stood there stays under that name, hard-linked before the rename.
-    Raises UserError where the folder cannot be written or the disk is full.
+    Raises UserError where the folder cannot be written, the disk is full or what it holds is not what was written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -66,15 +66,13 @@ def write_whole(path: Path, content: bytes, *, keep_previous: Path | None = None
                 stream.write(content[start : start + _CHUNK])
             stream.flush()
             os.fsync(stream.fileno())
+        _check_kept(temporary, content, at=0)
         if keep_previous is not None and path.exists():
-            link_over(path, keep_previous)
-        temporary.replace(path)
-        _fsync_folder(path.parent)
+            _link_over(path, keep_previous)
+        _put(temporary, path)
     except OSError as error:
         _remove_quietly(temporary)
         raise cannot_write(path, error) from error
-    if path.stat().st_size != len(content):
-        raise OSError(f"{path} has {path.stat().st_size} bytes after writing {len(content)}")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -83,14 +81,56 @@ def write_text(path: Path, text: str) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line of a journal and flush it to disk; a kill may tear this line, never an earlier one."""
+    """Append one line of a journal, flush it to disk and read it back; a kill may tear it, never an earlier one.
+
+    Raises UserError where it cannot be written; the journal is then as it was.
+    """
+    content, before = line.encode() + b"\n", None
     try:
         with path.open("ab") as stream:
-            stream.write(line.encode() + b"\n")
+            before = stream.tell()
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
+        _check_kept(path, content, at=before)
     except OSError as error:
+        if before is not None:
+            with suppress(OSError):
+                os.truncate(path, before)
         raise cannot_write(path, error) from error
+
+
+def _check_kept(path: Path, content: bytes, *, at: int) -> None:
+    """Raises OSError where the file does not end in `content` from byte `at` on, whatever the system reported."""
+    with path.open("rb") as stream:
+        stream.seek(at)
+        kept = all(stream.read(_CHUNK) == content[start : start + _CHUNK] for start in range(0, len(content), _CHUNK))
+        if not kept or stream.read(1):
+            raise OSError(errno.EIO, "what it holds is not what was written", os.fspath(path))
+
+
+def rename(path: Path, name: Path) -> None:
+    """Give the file at `path` another name in its folder, whatever bore it before. Raises UserError where it cannot."""
+    try:
+        _put(path, name)
+    except OSError as error:
+        raise cannot_write(name, error) from error
+
+
+def _put(path: Path, name: Path) -> None:
+    path.replace(name)
+    _fsync_folder(name.parent)
+    if path.exists():
+        raise OSError(errno.EIO, "the system reported a rename that it did not do", os.fspath(name))
+
+
+def remove(*paths: Path) -> None:
+    """Remove files; one that is not there is passed over. Raises UserError where the folder does not let one go."""
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(path, error) from error
 
 
 def cannot_write(path: Path, error: OSError) -> UserError:
@@ -104,12 +144,13 @@ def cannot_write(path: Path, error: OSError) -> UserError:
 
 def check_writable(folder: Path) -> None:
     """Make `folder` and prove that a file can be written there, before hours are spent. Raises UserError."""
-    probe = folder / f".writable.{os.getpid()}"
+    probe = folder / f".writable.{os.getpid()}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"x")
         probe.unlink()
     except OSError as error:
+        _remove_quietly(probe)
         raise cannot_write(folder, error) from error
 
 
@@ -122,25 +163,30 @@ def folder_lock(folder: Path) -> Generator[None]:
     """
     check_writable(folder)
     path = folder / ".lock"
-    with path.open("a+") as stream:
+    try:
+        stream = path.open("ab+", buffering=0)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    with stream:
         _take(stream, folder)
         _remove_leftovers(folder)
-        stream.seek(0)
-        stream.truncate()
-        json.dump({"pid": os.getpid()}, stream)
-        stream.flush()
+        try:
+            stream.truncate(0)
+            stream.write(json.dumps({"pid": os.getpid()}).encode())
+        except OSError as error:
+            raise cannot_write(path, error) from error
         try:
             yield
         finally:
             fcntl.flock(stream, fcntl.LOCK_UN)
 
 
-def _take(stream: IO[str], folder: Path) -> None:
+def _take(stream: IO[bytes], folder: Path) -> None:
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         stream.seek(0)
-        holder = stream.read().strip() or "a process that has not yet said its name"
+        holder = stream.read().decode(errors="replace").strip() or "a process that has not yet said its name"
         raise UserError(
             f"another process is writing in {folder}",
             f"its lock is held by {holder}",
@@ -167,7 +213,17 @@ def _is_alive(pid: int) -> bool:
 
 
 def link_over(path: Path, previous: Path) -> None:
-    """Let `previous` be another name of the file at `path`, in place of what it was the name of."""
+    """Let `previous` be another name of the file at `path`, in place of what it was the name of.
+
+    Raises UserError where the folder does not let it.
+    """
+    try:
+        _link_over(path, previous)
+    except OSError as error:
+        raise cannot_write(previous, error) from error
+
+
+def _link_over(path: Path, previous: Path) -> None:
     link = previous.with_name(f".{previous.name}.{os.getpid()}.link")
     _remove_quietly(link)
     os.link(path, link)
@@ -183,4 +239,5 @@ def _fsync_folder(folder: Path) -> None:
 
 
 def _remove_quietly(path: Path) -> None:
-    path.unlink(missing_ok=True)
+    with suppress(OSError):
+        path.unlink()

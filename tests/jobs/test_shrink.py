@@ -2,10 +2,8 @@
 
 import csv
 import io
-import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -14,14 +12,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from optuna.trial import TrialState
 
+from disturbed.searches import MAX_KB, Search
 from econet.deployment import graph, parity
 from econet.deployment.model_file import read_model
 from econet.errors import UserError
 from econet.jobs import shrink as room
 from econet.jobs.options import DataOptions, TrainOptions
-from econet.jobs.search import JOURNAL, open_study
 from econet.jobs.shrink import shrink
 from econet.jobs.shrink_options import ShrinkOptions
 from econet.jobs.train import train
@@ -32,8 +29,6 @@ from econet.runs.record import read_record
 from econet.runs.shrink_records import Budgets, Shrink
 from econet.training.progress import Silent
 from teller import Teller
-
-MAX_KB = 25.0
 
 
 @pytest.fixture(scope="module")
@@ -245,31 +240,15 @@ def test_a_run_that_is_not_finished_and_a_folder_of_nothing_are_refused(asked, t
 
 @pytest.mark.slow
 def test_a_search_killed_with_9_goes_on_with_what_was_finished(asked, tmp_path):
-    folder = tmp_path / "search"
-    words = [sys.executable, "-m", "econet", "shrink", str(asked.run), "--max-kb", str(MAX_KB), "--trials", "4"]
-    words += ["--epochs", "9", "--batch-size", "24", "--workers", "2", "--threads", "1", "--deterministic"]
-    words += ["--data-dir", str(asked.data_dir), "--out", str(folder), "--quiet"]
-    process = subprocess.Popen(words)
-    done: list = []
+    search = Search(asked.run, asked.data_dir, tmp_path / "search")
+    process = search.started()
     deadline = time.monotonic() + 500
-    while not done:
+    while not (before := search.finished()):
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.1)
-        if (folder / JOURNAL).exists():
-            done = open_study(folder, 0).get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    before = {trial.number: trial.value for trial in done}
-    kept = {number: (folder / "trials" / f"{number:04d}" / "finished.json").stat().st_mtime_ns for number in before}
-    ended = subprocess.run([*words, "--resume", "--json"], capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    record = json.loads(ended.stdout)
-    assert record["kept"]
-    after = {trial.number: trial.value for trial in open_study(folder, 0).get_trials(deepcopy=False)}
-    for number, value in before.items():
-        assert after[number] == value
-        finished = folder / "trials" / f"{number:04d}" / "finished.json"
-        assert finished.stat().st_mtime_ns == kept[number]
-    trials = [point for point in record["points"] if point["stage"] == "trial"]
-    assert sum(point["outcome"] != "over budget" for point in trials) == 4
+    search.check_kept(before)
+    search.ended()
+    search.check_kept(before)

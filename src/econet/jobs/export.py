@@ -24,7 +24,7 @@ from econet.deployment.parity import ParityBroken, check_parity, check_quantized
 from econet.deployment.parity_cause import ParityFailure, likeliest_cause
 from econet.deployment.predictor import Predictor
 from econet.errors import UserError
-from econet.files import sha256_of, write_whole
+from econet.files import remove, rename, sha256_of, write_whole
 from econet.images.decode import decode
 from econet.images.preprocess import Pixels, Preprocess, cropped, resized
 from econet.jobs.confidence import confidence_of, logits_in_memory
@@ -112,13 +112,12 @@ def write_proven(
     if done is not None and path.read_bytes() == content:
         return done
     failed = path.with_name(f"{path.stem}.failed.onnx")
-    path.unlink(missing_ok=True)
-    sidecar(path).unlink(missing_ok=True)
+    remove(path, sidecar(path))
     write_whole(failed, content)
     record = _proven(failed, path.name, network, dataset, parity_drop, warnings)
     if record.precision == "int8" and not isinstance(network, FakeQuantNetwork):
         record = _with_loss(record, path.parent)
-    failed.replace(path)
+    rename(failed, path)
     prove_beside(path)
     write_record(sidecar(path), record)
     return record

@@ -26,6 +26,7 @@ from econet.runs.pruning_records import Pruning
 from econet.runs.record import write_record
 from econet.training import parallel
 from econet.training.allocator import keep_large_blocks
+from econet.training.checkpoint import remove_checkpoints
 from econet.training.loop import CHECKPOINT_SECONDS, fit
 from econet.training.progress import Progress
 from econet.training.untrained import finish_untrained
@@ -103,6 +104,7 @@ def _take(
         record = run.pruning
         _check_same_cut(step, record, options)
         if run.is_finished:
+            remove_checkpoints(run)  # a kill may have come before they were
             progress.note(f"{run.folder} is finished: nothing left to do")
             return
         network = _resumed(step, record, module)

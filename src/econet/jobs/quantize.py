@@ -27,6 +27,7 @@ from econet.runs.folder import Run, open_run
 from econet.runs.records import RunConfig
 from econet.training import parallel
 from econet.training.allocator import keep_large_blocks
+from econet.training.checkpoint import remove_checkpoints
 from econet.training.loop import CHECKPOINT_SECONDS, fit
 from econet.training.progress import Progress
 
@@ -74,6 +75,7 @@ def quantize(
                 progress.note(f"{folder} holds no run yet: starting afresh")
             network = _begin(run, parent, dataset, asked, module)
         if run.is_finished:
+            remove_checkpoints(run)  # a kill may have come before they were
             progress.note(f"{folder} is finished: nothing left to train")
             return run
         for line in (describe(run.config), *run.config.warnings):

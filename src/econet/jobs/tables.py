@@ -12,9 +12,10 @@ from econet.jobs.reproduce import result_path
 from econet.jobs.rival_networks import published
 from econet.models import catalog
 from econet.models.architecture import Architecture, from_data
-from econet.report import claims_page, rivals_page
+from econet.report import claims_page, promises, rivals_page
 from econet.report.charts.two_columns import two_columns
 from econet.runs.claim_records import ClaimRecord
+from econet.runs.measured_records import Measured
 from econet.runs.recipe_records import RecipeResult
 from econet.runs.record import read_record
 from econet.statistics.intervals import t_interval
@@ -93,6 +94,12 @@ def claims() -> list[ClaimRecord]:
     return [read_record(path, ClaimRecord) for path in paths if path.exists()]
 
 
+def measured() -> dict[str, Measured]:
+    """Every committed record of what a program measured about EcoNet itself, by name."""
+    found = [read_record(path, Measured) for path in (recipes_folder().parent / promises.RESULTS).glob("*.json")]
+    return {record.name: record for record in found}
+
+
 def pages() -> dict[Path, str]:
     """Everything that is made from committed results: each file and what it should hold."""
     made = {path: rewritten(path.read_text(encoding="utf-8")) for path in documents()}
@@ -102,6 +109,7 @@ def pages() -> dict[Path, str]:
     if found:
         made[folder / "paper.md"] = claims_page.markdown(found, rivals.table())
         made[folder / claims_page.FIGURE] = f"{claims_page.figure(found)}\n"
+    made[folder / promises.PAGE] = promises.markdown(measured())
     entered = published(recipes_folder() / "results" / "rivals")
     if entered:
         made[folder / rivals_page.PAGE] = rivals_page.markdown(entered)

@@ -38,6 +38,7 @@ from econet.runs.records import STEP_MARKS, MachineChoices, Plan, RunConfig, Tra
 from econet.statistics.streams import stream_seed
 from econet.training import machine, parallel
 from econet.training.allocator import keep_large_blocks
+from econet.training.checkpoint import remove_checkpoints
 from econet.training.defaults import DECAY, RATE, augment_for, defaults_for
 from econet.training.loop import CHECKPOINT_SECONDS, fit
 from econet.training.plan import planned
@@ -98,6 +99,7 @@ def train(
                 progress.note(f"{folder} holds no run yet: starting afresh")
             network = _begin(run, dataset, options, module, progress, fixed)
         if run.is_finished:
+            remove_checkpoints(run)  # a kill may have come before they were
             progress.note(f"{folder} is finished: nothing left to train")
             return run
         progress.note(describe(run.config))

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from econet.errors import UserError, one_line
-from econet.files import link_over, write_whole
+from econet.files import link_over, remove, write_whole
 from econet.runs.folder import Run
 from econet.training.averaging import Average
 from econet.training.hint import Hint
@@ -118,6 +118,11 @@ def read_epoch_start(
         ) from error
     _restore(path, own(tensors), network, average, optimizers, hint)
     return counters
+
+
+def remove_checkpoints(run: Run) -> None:
+    """Drop the checkpoints of a finished run, which nobody needs any more."""
+    remove(*run.checkpoint_paths, run.epoch_checkpoint_path)
 
 
 def _verified(path: Path) -> tuple[Tensors, Counters]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from econet.errors import UserError
-from econet.files import append_line, cannot_write, sha256_of, write_whole
+from econet.files import append_line, cannot_write, remove, sha256_of, write_whole
 from econet.runs.folder import Run
 from econet.runs.record import Record
 from econet.training import parallel
@@ -104,8 +104,7 @@ class KeptLogits:
 
     def remove(self) -> None:
         """Drop both files: training needs them no more."""
-        self._journal.unlink(missing_ok=True)  # first: what is left of the other is then nobody's
-        self.path.unlink(missing_ok=True)
+        remove(self._journal, self.path)  # in this order: what is left of the other is then nobody's
 
     def _stored(self) -> np.memmap:
         return np.memmap(self.path, np.float16, "r", shape=self._shape)

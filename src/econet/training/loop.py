@@ -27,7 +27,14 @@ from econet.statistics.streams import stream_seed
 from econet.training import machine, parallel
 from econet.training.averaging import Average
 from econet.training.chance import check_chance
-from econet.training.checkpoint import Counters, read_checkpoint, read_epoch_start, state_of, write_checkpoint
+from econet.training.checkpoint import (
+    Counters,
+    read_checkpoint,
+    read_epoch_start,
+    remove_checkpoints,
+    state_of,
+    write_checkpoint,
+)
 from econet.training.hint import Hint, hint_for
 from econet.training.inference import logits_of
 from econet.training.interruption import Request, stop_requests
@@ -354,8 +361,7 @@ def _write_result(learner: Learner, weights: dict[str, Tensor], stopped_early: b
     if learner.kept is not None:
         learner.kept.remove()  # before the run is finished: a finished one is never looked at again
     write_record(run.finished_path, replace(finished, weights_sha256=sha256_of(run.weights_path)))
-    for path in (*run.checkpoint_paths, run.epoch_checkpoint_path):
-        path.unlink(missing_ok=True)
+    remove_checkpoints(run)
 
 
 def still_improving(accuracies: list[float], images: int) -> bool:
