@@ -12,9 +12,9 @@ from econet.data.load import load_data
 from econet.data.split import choosing_half
 from econet.deployment.confidence import fit_confidence
 from econet.deployment.predictor import Predictor
-from econet.images.preprocess import Preprocess
 from econet.jobs.export import export_run
-from econet.jobs.options import TrainOptions
+from econet.jobs.foreign import foreign_pictures
+from econet.jobs.options import DataOptions, TrainOptions
 from econet.jobs.train import train
 from econet.training.progress import Silent
 
@@ -50,20 +50,11 @@ def test_the_figures_are_those_of_the_file_on_test(program, clothes_folder, tmp_
         assert each["inside"] == (each["interval"][0] <= each["covered"] <= each["interval"][1])
 
     (other,) = found["foreign"]  # its own source is no other
-    pixels = program.other_pictures(str(PHOTOS), None, data.preprocess)
-    strange = predictor.logits(pixels).astype(float)
+    (photos,) = foreign_pictures([DataOptions(str(PHOTOS))], data)
+    strange = predictor.logits(photos.pixels).astype(float)
     strange = strange.max(1) - strange.mean(1)
     ranks = rankdata(np.concatenate([known, strange]))[: len(known)].sum()
     area = (ranks - len(known) * (len(known) + 1) / 2) / (len(known) * len(strange))
-    assert (other["source"], other["images"]) == ("clothing", 15)
+    assert (other["name"], other["images"]) == ("clothing", 15)
     assert other["auroc"] == pytest.approx(area)
     assert "AUROC" in capsys.readouterr().out
-
-
-def test_pictures_of_other_sources_take_the_networks_channels_and_size(program):
-    gray = Preprocess(image_size=(28, 28), channels=1, resize_size=(28, 28), offset=0, scale=1.0)
-    red = np.zeros((2, 32, 32, 3), np.uint8)
-    red[..., 0] = 255
-    stored = program.as_stored(red, gray)
-    assert stored.shape == (2, 28, 28, 1)
-    assert set(stored.ravel().tolist()) == {76}  # 0.299 x 255

@@ -35,9 +35,22 @@ class Covered(Record, frozen=True, kw_only=True):
     empty: float
 
 
+class Foreign(Record, frozen=True, kw_only=True):
+    """Pictures of another source than the training's: how many, the share of them noticed as none of the classes, and
+    the area under the ROC curve by which familiarity tells them from the images of the evaluation.
+    """
+
+    name: str
+    fingerprint: str
+    images: int
+    noticed: float
+    auroc: float
+
+
 class ConfidenceFound(Record, frozen=True, kw_only=True):
     """Confidence measured: calibration error and likelihood without the temperature (those with it are the
-    evaluation's own), sets at three coverages, and the share of images called unlike the training pictures.
+    evaluation's own), sets at three coverages, the share of images called unlike the training pictures, and what was
+    noticed of pictures from other sources, where some were asked for.
     """
 
     temperature: float
@@ -46,3 +59,4 @@ class ConfidenceFound(Record, frozen=True, kw_only=True):
     coverage: tuple[Covered, ...]
     false_alarms_stated: float
     false_alarms: float
+    foreign: tuple[Foreign, ...] = ()
