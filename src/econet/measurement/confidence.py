@@ -9,7 +9,7 @@ from econet.deployment.confidence import covering, probabilities_of, unlike
 from econet.runs.confidence_records import LEAST_COVERAGE, Confidence, ConfidenceFound, Covered, Foreign
 from econet.statistics.calibration import ece, nll
 from econet.statistics.conformal import coverage_interval
-from econet.statistics.detection import auroc, centred_maximum
+from econet.statistics.detection import auroc, familiarity
 
 STATED = (0.8, 0.9, 0.95)
 
@@ -53,5 +53,5 @@ def foreign_found(
         fingerprint=fingerprint,
         images=len(logits),
         noticed=float(unlike(logits, confidence).mean()),
-        auroc=auroc(centred_maximum(known), centred_maximum(logits)),
+        auroc=auroc(familiarity(known), familiarity(logits)),
     )

@@ -11,8 +11,9 @@ class Confidence(Record, frozen=True, kw_only=True):
 
     `temperature` divides the logits (fitted on the first `images[0]`). Of the other `images[1]`: `scores` holds, for a
     coverage of 50 %, 51 %, ..., the largest -log probability of a class that belongs to the set, up to the highest
-    coverage that so many images can state; an image whose largest logit stands less than `familiar` above the mean of
-    its logits looks unlike the training pictures, which is a false alarm on `false_alarms` of pictures like them.
+    coverage that so many images can state; an image whose -log softmax is on average over the classes less than
+    `familiar` (at a temperature of 1) looks unlike the training pictures, which is a false alarm on `false_alarms` of
+    pictures like them.
     """
 
     temperature: float
