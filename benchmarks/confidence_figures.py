@@ -12,46 +12,32 @@ that `econet export` would put into it. The test split is read once for every fi
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec.structs import replace
 from numpy.typing import NDArray
-from PIL import Image
 
 from econet.data.dataset import Dataset
-from econet.data.load import load_data
 from econet.data.stream import in_memory
-from econet.deployment.confidence import probabilities_of, unlike
+from econet.deployment.confidence import probabilities_of
 from econet.deployment.predictor import Predictor
 from econet.files import sha256_of, write_whole
-from econet.images.preprocess import Pixels, Preprocess, resized
+from econet.images.preprocess import Pixels
 from econet.jobs.confidence import confidence_of
+from econet.jobs.foreign import ForeignPictures, foreign_pictures, is_same_source
+from econet.jobs.options import DataOptions
 from econet.jobs.run_data import check_same_data, load_again
-from econet.measurement.confidence import confidence_found
-from econet.runs.confidence_records import Confidence
+from econet.measurement.confidence import confidence_found, foreign_found
 from econet.runs.folder import open_run
 from econet.statistics.calibration import ece, nll
-from econet.statistics.detection import auroc, centred_maximum
 from econet.training.progress import Silent
 from econet.version import __version__
 
 _MOST_PICTURES = 10_000
 _BATCH = 256
-
-
-@dataclass(frozen=True)
-class Foreign:
-    """Pictures of another source: how many, the share noticed, and the area under the ROC curve against test."""
-
-    source: str
-    images: int
-    noticed: float
-    auroc: float
 
 
 def logits_of(predictor: Predictor, pixels: Pixels) -> NDArray[np.float32]:
@@ -60,27 +46,7 @@ def logits_of(predictor: Predictor, pixels: Pixels) -> NDArray[np.float32]:
     return np.concatenate([predictor.logits(pixels[start : start + _BATCH]) for start in range(0, count, _BATCH)])
 
 
-def as_stored(pictures: Pixels, preprocess: Preprocess) -> Pixels:
-    """Pictures [N, H, W, C] of another source as this network stores them: its channels, its size, stretched."""
-    stretching = replace(preprocess, resize="stretch")
-    mode = "L" if preprocess.channels == 1 else "RGB"
-    found: list[Pixels] = []
-    for picture in pictures:
-        image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).convert(mode)
-        pixels = np.asarray(image).reshape(*picture.shape[:2], preprocess.channels)
-        found.append(resized(pixels, stretching))
-    return np.stack(found)
-
-
-def other_pictures(source: str, data_dir: Path | None, preprocess: Preprocess) -> Pixels:
-    """Test pictures of another source as this network stores them."""
-    folder = Path(source)
-    size = preprocess.resize_size[0] if folder.is_dir() else None
-    dataset = load_data(source, data_dir=data_dir, image_size=size)
-    return as_stored(in_memory(dataset.test, _MOST_PICTURES).pixels, preprocess)
-
-
-def figures(path: Path, dataset: Dataset, others: dict[str, Pixels]) -> dict[str, Any]:
+def figures(path: Path, dataset: Dataset, others: Sequence[ForeignPictures]) -> dict[str, Any]:
     """All figures of one file."""
     predictor = Predictor(path)
     held = predictor.confidence
@@ -91,7 +57,6 @@ def figures(path: Path, dataset: Dataset, others: dict[str, Pixels]) -> dict[str
     logits = logits_of(predictor, test.pixels)
     found = confidence_found(logits, test.labels, confidence)
     tempered = probabilities_of(logits, confidence)
-    known = centred_maximum(logits)
     return {
         "file": path.name,
         "sha256": sha256_of(path),
@@ -108,21 +73,13 @@ def figures(path: Path, dataset: Dataset, others: dict[str, Pixels]) -> dict[str
             for each in found.coverage
         ],
         "false_alarms": {"stated": found.false_alarms_stated, "on_test": found.false_alarms},
-        "foreign": [asdict(foreign(name, pixels, predictor, known, confidence)) for name, pixels in others.items()],
+        "foreign": [
+            msgspec.to_builtins(
+                foreign_found(each.name, each.fingerprint, predictor.logits(each.pixels), logits, confidence)
+            )
+            for each in others
+        ],
     }
-
-
-def foreign(
-    name: str, pixels: Pixels, predictor: Predictor, known: NDArray[np.float64], confidence: Confidence
-) -> Foreign:
-    """How well pictures of another source are told from those with familiarity `known`."""
-    logits = logits_of(predictor, pixels)
-    return Foreign(
-        source=name,
-        images=len(logits),
-        noticed=float(unlike(logits, confidence).mean()),
-        auroc=auroc(known, centred_maximum(logits)),
-    )
 
 
 def measured(folder: Path, sources: Sequence[str], data_dir: Path | None) -> dict[str, Any]:
@@ -130,8 +87,8 @@ def measured(folder: Path, sources: Sequence[str], data_dir: Path | None) -> dic
     run = open_run(folder)
     dataset = load_again(run.config.data, data_dir=data_dir)
     check_same_data(run.config.data, dataset, run.folder)
-    foreign_sources = [source for source in sources if Path(source).name != dataset.name]
-    others = {Path(each).name: other_pictures(each, data_dir, dataset.preprocess) for each in foreign_sources}
+    wanted = [DataOptions(each, data_dir=data_dir) for each in sources if not is_same_source(each, dataset)]
+    others = foreign_pictures(wanted, dataset)
     paths = [path for path in run.artifacts() if path.suffix == ".onnx"]
     return {
         "run": str(folder),
@@ -168,7 +125,7 @@ def _line(run: str, file: dict[str, Any]) -> str:
         for each in file["coverage"]
     )
     noticed = ", ".join(
-        f"{each['source']} {each['noticed']:.1%}, AUROC {each['auroc']:.3f} (n = {each['images']})"
+        f"{each['name']} {each['noticed']:.1%}, AUROC {each['auroc']:.3f} (n = {each['images']})"
         for each in file["foreign"]
     )
     return (

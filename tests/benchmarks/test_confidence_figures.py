@@ -12,9 +12,9 @@ from econet.data.load import load_data
 from econet.data.split import choosing_half
 from econet.deployment.confidence import fit_confidence
 from econet.deployment.predictor import Predictor
-from econet.images.preprocess import Preprocess
 from econet.jobs.export import export_run
-from econet.jobs.options import TrainOptions
+from econet.jobs.foreign import foreign_pictures
+from econet.jobs.options import DataOptions, TrainOptions
 from econet.jobs.train import train
 from econet.training.progress import Silent
 
@@ -44,26 +44,17 @@ def test_the_figures_are_those_of_the_file_on_test(program, clothes_folder, tmp_
     assert (found["held_by_the_file"], found["temperature"]) == (True, fitted.temperature)
     test = predictor.logits(data.test.pixels).astype(float)
     assert found["accuracy"] == (test.argmax(1) == data.test.labels).mean()
-    known = test.max(1) - test.mean(1)
+    known = np.log(np.exp(test).sum(1)) - test.mean(1)
     assert found["false_alarms"]["on_test"] == (known < fitted.familiar).mean()
     for each in found["coverage"]:
         assert each["inside"] == (each["interval"][0] <= each["covered"] <= each["interval"][1])
 
     (other,) = found["foreign"]  # its own source is no other
-    pixels = program.other_pictures(str(PHOTOS), None, data.preprocess)
-    strange = predictor.logits(pixels).astype(float)
-    strange = strange.max(1) - strange.mean(1)
+    (photos,) = foreign_pictures([DataOptions(str(PHOTOS))], data)
+    strange = predictor.logits(photos.pixels).astype(float)
+    strange = np.log(np.exp(strange).sum(1)) - strange.mean(1)
     ranks = rankdata(np.concatenate([known, strange]))[: len(known)].sum()
     area = (ranks - len(known) * (len(known) + 1) / 2) / (len(known) * len(strange))
-    assert (other["source"], other["images"]) == ("clothing", 15)
+    assert (other["name"], other["images"]) == ("clothing", 15)
     assert other["auroc"] == pytest.approx(area)
     assert "AUROC" in capsys.readouterr().out
-
-
-def test_pictures_of_other_sources_take_the_networks_channels_and_size(program):
-    gray = Preprocess(image_size=(28, 28), channels=1, resize_size=(28, 28), offset=0, scale=1.0)
-    red = np.zeros((2, 32, 32, 3), np.uint8)
-    red[..., 0] = 255
-    stored = program.as_stored(red, gray)
-    assert stored.shape == (2, 28, 28, 1)
-    assert set(stored.ravel().tolist()) == {76}  # 0.299 x 255

@@ -55,7 +55,7 @@ def averaged(monkeypatch, record):
 
 def test_the_centre_of_the_test_images_is_read_unless_said_otherwise(econet, run_folder, asked):
     assert econet("evaluate", run_folder).code == 0
-    assert asked == [(run_folder, None, "test", {"data_dir": None, "views": "centre", "runtime": None})]
+    assert asked == [(run_folder, None, "test", {"data_dir": None, "views": "centre", "runtime": None, "others": []})]
 
 
 def test_ten_views_are_asked_for_and_named(econet, run_folder, asked):

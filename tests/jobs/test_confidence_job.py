@@ -1,7 +1,10 @@
 """`export` fits how sure a file is, `evaluate` says whether that held, and `predict` uses it."""
 
 import json
+import os
+from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,14 +15,22 @@ from econet.data.split import choosing_half
 from econet.deployment.confidence import fit_confidence
 from econet.deployment.predictor import Predictor
 from econet.deployment.proof.proof_file import proof_path
+from econet.deployment.zoo import find, zoo_names
+from econet.errors import UserError
 from econet.jobs.confidence import confidence_of
 from econet.jobs.evaluate import evaluate_artifacts
 from econet.jobs.export import export_run
-from econet.jobs.options import TrainOptions
+from econet.jobs.foreign import foreign_pictures
+from econet.jobs.options import DataOptions, TrainOptions
 from econet.jobs.prove import prove
 from econet.jobs.train import train
+from econet.runs.artifact_records import Evaluation
+from econet.runs.record import read_record
 from econet.statistics.calibration import ece
 from econet.training.progress import Silent
+
+SHIPPED = find(zoo_names()[0])
+PHOTOS = Path(__file__).parents[1] / "fixtures" / "clothing"
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +76,71 @@ def test_an_evaluation_says_whether_it_held(exported, data):
     assert all(0 <= each.covered <= 1 and each.interval[0] <= each.interval[1] for each in found.coverage)
     (before,) = evaluate_artifacts([(run.artifact("fp32"), None)], data, "validation", Silent())
     assert before.confidence is None
+
+
+def test_an_evaluation_says_how_many_foreign_pictures_it_noticed(exported, data, clothes_folder, capsys):
+    run, _ = exported
+    file = run.artifact("fp32")
+    words = ["evaluate", str(run.folder), "--other", str(PHOTOS), "--data-dir", str(clothes_folder)]
+    assert main([*words, "--json"]) == 0
+    (printed,) = json.loads(capsys.readouterr().out)["evaluations"]
+    recorded = read_record(file.with_name("model.evaluation.json"), Evaluation).confidence
+    (found,) = recorded.foreign
+    assert printed["confidence"]["foreign"] == [msgspec.to_builtins(found)]
+    assert (found.name, found.images) == ("clothing", 15)
+
+    predictor = Predictor(file)
+    pictures = []
+    for path in sorted((PHOTOS / "test").rglob("*.jpg")):
+        with Image.open(path) as photo:
+            small = photo.convert("RGB").convert("L").resize((28, 28), Image.Resampling.BILINEAR)
+        pictures.append(np.asarray(small)[:, :, None])
+    strange = predictor.logits(np.stack(pictures)).astype(float)
+    strange = np.log(np.exp(strange).sum(1)) - strange.mean(1)
+    assert found.noticed == (strange < predictor.confidence.familiar).mean()
+    known = predictor.logits(data.test.pixels).astype(float)
+    known = np.log(np.exp(known).sum(1)) - known.mean(1)
+    above = (known[:, None] > strange).mean() + (known[:, None] == strange).mean() / 2
+    assert found.auroc == pytest.approx(above)
+    assert main(words) == 0
+    said = f"of 15 pictures of clothing {100 * found.noticed:.1f} % are noticed as none of these"
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_folder_of_pictures_alone_is_another_source_too(data, tmp_path):
+    Image.new("RGB", (50, 40), "red").save(tmp_path / "a.png")
+    Image.new("RGB", (8, 8), "white").save(tmp_path / "b.png")
+    (found,) = foreign_pictures([DataOptions(str(tmp_path))], data)
+    # 0.299 x 255
+    assert sorted(set(found.pixels.ravel().tolist())) == [76, 255]
+    assert found.pixels.shape == (2, 28, 28, 1)
+
+
+@pytest.mark.skipif("ECONET_DATA" not in os.environ, reason="needs CIFAR-10 in $ECONET_DATA")
+def test_small_colour_pictures_become_gray_and_of_the_networks_size(data):
+    cifar = load_data("cifar10", data_dir=Path(os.environ["ECONET_DATA"]))
+    (found,) = foreign_pictures([DataOptions("cifar10", data_dir=Path(os.environ["ECONET_DATA"]))], data)
+    gray = Image.fromarray(cifar.test.pixels[-1]).convert("L").resize((28, 28), Image.Resampling.BILINEAR)
+    assert (found.name, found.pixels.shape) == ("cifar10", (10_000, 28, 28, 1))
+    np.testing.assert_array_equal(found.pixels[-1, :, :, 0], np.asarray(gray))
+
+
+def test_foreign_pictures_come_where_they_can_be_told_and_from_elsewhere(exported, data, capsys):
+    run, _ = exported
+    words = ["evaluate", str(run.folder), "--other", str(PHOTOS)]
+    assert main([*words, "--views", "ten"]) == 2
+    assert main([*words, "--split", "validation"]) == 2
+    assert main([*words, "--ensemble", "equal"]) == 2
+    said = capsys.readouterr().err
+    assert "--other was given with --views ten" in said
+    assert "--other was given with --split validation" in said
+    assert "--other was given with --ensemble" in said
+    with pytest.raises(UserError, match="fashion-mnist is no other source"):
+        foreign_pictures([DataOptions("fashion-mnist")], data)
+    (photos,) = foreign_pictures([DataOptions(str(PHOTOS))], data)
+    with pytest.raises(UserError) as refused:
+        evaluate_artifacts([(SHIPPED, None)], data, "test", Silent(), foreign=[photos])
+    assert "holds no confidence" in refused.value.why
 
 
 def test_predict_prints_the_set_and_says_when_a_picture_is_like_none(exported, data, tmp_path, capsys):

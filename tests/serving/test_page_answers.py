@@ -4,15 +4,13 @@ import base64
 import io
 import struct
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from econet.deployment.predictor import Prediction, Predictor
-from econet.serving.answers import remarks
+from econet.deployment.predictor import Predictor
 from served_page import SHIPPED, serving
 
 PHOTO = sorted((Path(__file__).parents[1] / "fixtures" / "clothing" / "test" / "dress").iterdir())[0]
@@ -152,19 +150,38 @@ def test_two_networks_answer_side_by_side_each_in_its_own_way(relabelled, tmp_pa
     assert stretched["likeliest"][0]["label"] in names
 
 
-@dataclass(frozen=True, slots=True)
-class FullerPrediction(Prediction):
-    """A Prediction as one that says more would be."""
-
-    in_set: bool = False
-    rank: int | None = None
-    reserve: float = 0.0
+def test_a_file_without_confidence_says_nothing_of_none_of_these(site):
+    (answer,) = site.answers(PHOTO.read_bytes())
+    assert answer["sureness"] is None
 
 
-def test_what_else_the_predictor_says_of_a_class_is_passed_on():
-    assert remarks(Prediction("coat", 0.5)) == ()
-    assert remarks(FullerPrediction("coat", 0.5, in_set=True, reserve=0.25)) == ("in set", "reserve 0.25")
-    assert remarks(FullerPrediction("coat", 0.5, rank=2)) == ("rank 2", "reserve 0")
+@pytest.mark.parametrize(("familiar", "none"), [(1e6, True), (-1e6, False)])
+def test_a_file_with_confidence_says_whether_it_may_be_none_of_these(familiar, none, doubtful, tmp_path):
+    with serving([doubtful(tmp_path / "sure.onnx", familiar=familiar, score=50.0)]) as site:
+        (answer,) = site.answers(PHOTO.read_bytes())
+    assert answer["sureness"]["none_of_these"] is none
+    # Every class is likelier than exp(-50): the set is all ten, of which eight are named.
+    assert len(answer["sureness"]["among"]) == 8
+    assert answer["sureness"]["others"] == 2
+    assert answer["sureness"]["among"][:5] == [each["label"] for each in answer["likeliest"]]
+
+
+def test_the_set_holds_the_classes_up_to_the_files_threshold(doubtful, tmp_path):
+    with serving([doubtful(tmp_path / "sure.onnx", familiar=0.0, score=2.5)]) as site:
+        (answer,) = site.answers(PHOTO.read_bytes())
+        (none,) = serving_answer(doubtful(tmp_path / "strict.onnx", familiar=0.0, score=0.0))
+    logits = Predictor(SHIPPED).logits(seen(answer)[None, :, :, None])[0].astype(float)
+    weights = np.exp((logits - logits.max()) / 2)
+    likely = weights / weights.sum() >= np.exp(-2.5)
+    assert 1 < likely.sum() < 8
+    expected = [Predictor(SHIPPED).classes[index] for index in np.argsort(-weights) if likely[index]]
+    assert answer["sureness"] == {"none_of_these": False, "among": expected, "others": 0}
+    assert none["sureness"]["among"] == []
+
+
+def serving_answer(path):
+    with serving([path]) as site:
+        return site.answers(PHOTO.read_bytes())
 
 
 def test_a_bug_is_told_as_one_and_the_page_goes_on(site, monkeypatch):

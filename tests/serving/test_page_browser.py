@@ -163,6 +163,60 @@ def test_two_networks_stand_side_by_side_and_say_whether_they_agree(opened, two)
     assert "96.3 KB, 94.6 % right" in page.locator(".network").first.inner_text()
 
 
+def test_by_keyboard_alone_one_sees_where_each_network_looked(opened, two, as_file):
+    page = opened(two, width=360)
+    assert page.locator("#look").is_hidden()
+    page.set_input_files("#file", PHOTO)
+    first = [bars(page, place)[0] for place in (0, 1)]
+    page.focus("#swap")
+    page.keyboard.press("Tab")
+    assert focused(page) == "look"
+    page.keyboard.press("Enter")
+    page.locator(".looked").nth(1).wait_for()
+    for place, label in enumerate(first):
+        figure = page.locator(".network").nth(place).locator(".looked")
+        assert f"Where it looked, for {label}" in figure.inner_text()
+        drawn, saw = (page.locator(".network").nth(place).locator(".seen > img").nth(each) for each in (1, 0))
+        assert drawn.bounding_box()["width"] == saw.bounding_box()["width"] <= 360
+        assert drawn.evaluate("picture => picture.naturalWidth") == 28
+    assert page.locator("#look-state").get_attribute("role") == "status"
+    assert page.locator("#look-state").inner_text().startswith("Looked: ")
+    # Once more draws no second one, and a map does not outlive its picture.
+    with page.expect_response(lambda response: response.url.endswith("/map")):
+        page.keyboard.press("Enter")
+    page.locator("#look-state", has_text="Looked: ").wait_for()
+    assert page.locator(".looked").count() == 2
+    page.evaluate(HAND_OVER, ["drop", "gray.png", list(as_file(Image.new("L", (28, 28), 90)))])
+    page.locator("#given-name", has_text="gray.png").wait_for()
+    page.wait_for_selector("#look-field:not([hidden])")
+    assert page.locator(".looked").count() == 0
+    assert page.locator("#look-state").inner_text() == ""
+
+
+def test_a_picture_that_is_none_of_these_is_said_to_be_so_aloud(opened, doubtful, tmp_path):
+    sets = {"familiar": 1e6, "score": 50.0, "classes": ["<b>bold</b>", *(f"kind {place}" for place in range(9))]}
+    paths = [doubtful(tmp_path / "sure.onnx", **sets), SHIPPED]
+    with serving(paths) as site:
+        page = opened(site)
+        page.set_input_files("#file", PHOTO)
+        bars(page)
+        told, silent = (page.locator(".network").nth(place) for place in (0, 1))
+        assert page.locator("#spoken").inner_text().endswith("; perhaps none of these, by 1 of them")
+        assert told.locator(".unlike").inner_text().startswith("Perhaps none of these.")
+        among = told.locator(".among")
+        assert "90 of 100 such sets hold the right class" in among.inner_text()
+        assert among.locator("bdi").count() == 8
+        assert among.inner_text().endswith(" and 2 more.")
+        assert silent.locator(".unlike").count() == 0
+        assert "holds no confidence" in silent.inner_text()
+        assert page.evaluate(LIVE) == []
+    with serving(paths[:1]) as site:
+        page = opened(site)
+        page.set_input_files("#file", PHOTO)
+        bars(page)
+        assert page.locator("#spoken").inner_text().endswith("%; perhaps none of these")
+
+
 CONTRASTS = """() => {
     const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
     const light = ([r, g, b]) => {
@@ -194,6 +248,8 @@ def test_it_fits_every_width_and_every_text_can_be_read(opened, two, scheme):
     bars(page)
     page.click("#draw-toggle")
     page.click("#camera-toggle")
+    page.click("#look")
+    page.locator(".looked").nth(1).wait_for()
     for width in (320, 360, 768, 1280):
         page.set_viewport_size({"width": width, "height": 800})
         across = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")

@@ -145,8 +145,8 @@ def test_two_names_at_once_are_refused(site):
 )
 def test_another_page_cannot_have_a_picture_answered(headers, site):
     told = {name: value.format(port=site.port) for name, value in headers.items()}
-    reply = site.ask("/answer", b"these are words", **told)
-    assert reply.status == 403
+    for path in ("/answer", "/map"):
+        assert site.ask(path, b"these are words", **told).status == 403
 
 
 def test_the_page_itself_can_and_a_link_from_elsewhere_leads_to_it(site):
@@ -156,16 +156,19 @@ def test_the_page_itself_can_and_a_link_from_elsewhere_leads_to_it(site):
     assert site.ask("/networks", Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="no-cors").status == 403
 
 
-@pytest.mark.parametrize(("path", "method"), [("/answer", "GET"), ("/", "POST"), ("/networks", "DELETE")])
+@pytest.mark.parametrize(
+    ("path", "method"), [("/answer", "GET"), ("/map", "GET"), ("/", "POST"), ("/networks", "DELETE")]
+)
 def test_an_address_takes_its_own_method_alone(path, method, site):
     reply = site.ask(path, method=method)
     assert reply.status == 405
     assert reply.json["error"] == "method not allowed"
 
 
-def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(site):
+@pytest.mark.parametrize("path", ["/answer", "/map"])
+def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(path, site):
     size = upload.MOST_BYTES + 1
-    request = f"POST /answer HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {size}\r\n\r\n"
+    request = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {size}\r\n\r\n"
     answer = raw(site.port, request.encode())
     assert answer.split()[1] == b"413"
     assert b"the page takes up to 32.0 MB" in answer

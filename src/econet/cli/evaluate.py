@@ -50,6 +50,12 @@ _CONFUSIONS_SHOWN = 5
         help="Average the probabilities of several: with equal weights, or with weights tuned on validation.",
     ),
     options.runtime_option,
+    click.option(
+        "--other",
+        metavar="DATA",
+        multiple=True,
+        help="Pictures of another source: how many are noticed as none of the classes (may be repeated).",
+    ),
     options.path_option("--out", "Where an ensemble's record is written [default: runs/<data>-ensemble-<time>]."),
     options.data_dir_option,
     options.download_option,
@@ -73,6 +79,7 @@ def evaluate(terminal: Terminal, *, targets: tuple[str, ...], data: str | None, 
 
     progress = terminal.progress()
     how = {name: asked[name] for name in ("data_dir", "views", "runtime")}
+    how["others"] = [options.settings(DataOptions, asked, source=other) for other in asked["other"]]
     done = [job(path, images, asked["split"], progress, **how) for path in found]
     terminal.result({"evaluations": _records(targets, done)}, human=lambda: _each_shown(targets, done))
     return DONE
@@ -83,6 +90,10 @@ def _together(terminal: Terminal, targets: list[Path], images: DataOptions | Non
     if asked["runtime"] is not None:
         raise UserError(
             "--runtime was given with --ensemble", "its members answer in their own runtimes", "leave --runtime out"
+        )
+    if asked["other"]:
+        raise UserError(
+            "--other was given with --ensemble", "each file tells for itself what it does not know", "leave one out"
         )
     from econet.jobs.ensemble import Asked, evaluate_ensemble, source_of
 
@@ -158,6 +169,11 @@ def _sureness(evaluation: "Evaluation", found: "ConfidenceFound") -> list[str]:
         lines.append(
             f"  sets of {numbers.percent(each.stated)} coverage hold the right class on "
             f"{numbers.percent(each.covered)} (expected {low} to {high}), {each.mean_classes:.2f} classes each"
+        )
+    for other in found.foreign:
+        lines.append(
+            f"  of {other.images:,} pictures of {numbers.shown(other.name)} {numbers.percent(other.noticed)} are "
+            f"noticed as none of these; area under the ROC curve {other.auroc:.3f}"
         )
     return lines
 

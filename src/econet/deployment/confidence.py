@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from econet.errors import UserError
 from econet.runs.confidence_records import LEAST_COVERAGE, MOST_COVERAGE, Confidence
 from econet.statistics.conformal import alarm_threshold, threshold
-from econet.statistics.detection import centred_maximum
+from econet.statistics.detection import familiarity
 from econet.statistics.temperature import LEAST, MOST, fit_temperature, log_probabilities
 
 KEY = "econet.confidence"
@@ -38,7 +38,7 @@ def fit_confidence(logits: Floats, labels: NDArray[Any], choosing: NDArray[np.bo
     return Confidence(
         temperature=temperature,
         scores=tuple(_rounded_up(step) for step in steps if math.isfinite(step)),
-        familiar=-_rounded_up(-alarm_threshold(centred_maximum(logits[rest]), FALSE_ALARMS)),
+        familiar=-_rounded_up(-alarm_threshold(familiarity(logits[rest]), FALSE_ALARMS)),
         false_alarms=FALSE_ALARMS,
         images=(int(np.count_nonzero(choosing)), int(np.count_nonzero(rest))),
     )
@@ -86,7 +86,7 @@ def covering(logits: Floats, confidence: Confidence, coverage: float) -> NDArray
 
 def unlike(logits: Floats, confidence: Confidence) -> NDArray[np.bool_]:
     """[N]: which images look unlike the training pictures, so that none of the classes may be right."""
-    return centred_maximum(logits) < confidence.familiar
+    return familiarity(logits) < confidence.familiar
 
 
 def embed_confidence(model: onnx.ModelProto, confidence: Confidence) -> None:

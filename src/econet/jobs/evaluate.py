@@ -19,10 +19,10 @@ from econet.errors import UserError
 from econet.images.preprocess import Preprocess, cropped
 from econet.images.views import Views
 from econet.jobs.benchmark import artifacts_for
+from econet.jobs.foreign import ForeignPictures, cannot_tell, foreign_pictures, sureness
 from econet.jobs.options import PARITY_DROP, DataOptions
 from econet.jobs.run_data import check_same_data, load, load_again, sized_as, split_as
 from econet.measurement.accuracy import Predictions, evaluate_predictions, predictions_of, write_predictions
-from econet.measurement.confidence import confidence_found
 from econet.measurement.ties import accuracy_ties_shared
 from econet.runs.artifact_records import EvaluatedData, Evaluation, Precision
 from econet.runs.beside import beside, runtimes_of
@@ -46,31 +46,42 @@ def evaluate(
     data_dir: Path | None = None,
     views: Views = "centre",
     runtime: RuntimeName | None = None,
+    others: Sequence[DataOptions] = (),
 ) -> list[Evaluation]:
     """Evaluate every artifact of a run folder, or one file, and write the records beside them.
 
     A run without an artifact gets its `model.onnx` first; one of hand-crafted features answers from its arrays. A file
     that lies in a run knows its data, which may now be in `data_dir`; any other needs `data`. A file alone needs no
     torch. A `runtime` answers instead of the format's own, and of a run folder for those files alone that it runs; its
-    records bear its name, `model.openvino.evaluation.json`.
-    Raises UserError where the data are not those the run was made with, or have no ten `views`, and where no file is
-    for the `runtime`.
+    records bear its name, `model.openvino.evaluation.json`. Of the pictures of `others`, sources that a network never
+    learned from, is measured how many its files notice as none of their classes.
+    Raises UserError where the data are not those the run was made with, or have no ten `views`, where no file is for
+    the `runtime`, and where one cannot say what is none of its classes.
     """
+    if others and (split != "test" or views != "centre"):
+        raise UserError(
+            f"--other was given with --{'split ' + split if split != 'test' else 'views ' + views}",
+            "whether foreign pictures are noticed is measured against the centre of test images",
+            "leave one of the two out",
+        )
     if not target.is_dir():
         check_runs(target, runtime)
     run = open_run(target) if target.is_dir() else Run(target.parent)
     dataset = _dataset(target, run, data, data_dir)
+    foreign = foreign_pictures(others, dataset)
     if not target.is_dir():
-        return evaluate_artifacts([(target, None)], dataset, split, progress, views, runtime)
+        return evaluate_artifacts([(target, None)], dataset, split, progress, views, runtime, foreign)
     if isinstance(run.recorded, HandcraftedConfig):
         _check_plain(run, views, runtime)
+        if others:
+            raise cannot_tell(run.folder)
         return [_evaluated_features(run, dataset, split, progress)]
     if not run.artifacts():
         from econet.jobs.export import export_run
 
         export_run(run, dataset, int8=False, parity_drop=PARITY_DROP, progress=progress)
     targets = [(path, run) for path in artifacts_for(run, runtime)]
-    return evaluate_artifacts(targets, dataset, split, progress, views, runtime)
+    return evaluate_artifacts(targets, dataset, split, progress, views, runtime, foreign)
 
 
 def evaluate_artifacts(
@@ -80,12 +91,14 @@ def evaluate_artifacts(
     progress: Progress,
     views: Views = "centre",
     runtime: RuntimeName | None = None,
+    foreign: Sequence[ForeignPictures] = (),
 ) -> list[Evaluation]:
     """Evaluate files on the same images; one that comes with its run is compared with torch in the same read.
 
-    On ten views none is: whether a file answers as its network does is told by the centre.
+    On ten views none is: whether a file answers as its network does is told by the centre. Raises UserError where a
+    file is asked about `foreign` pictures and holds no confidence.
     """
-    return [_evaluated(path, run, dataset, split, progress, views, runtime) for path, run in targets]
+    return [_evaluated(path, run, dataset, split, progress, views, runtime, foreign) for path, run in targets]
 
 
 def _dataset(target: Path, run: Run, data: DataOptions | None, data_dir: Path | None) -> Dataset:
@@ -201,11 +214,14 @@ def _evaluated(
     progress: Progress,
     views: Views,
     runtime: RuntimeName | None,
+    foreign: Sequence[ForeignPictures],
 ) -> Evaluation:
     began = time.monotonic()
     images = images_of(dataset, split)
     runtime = runtime or runtimes_of(path)[0]
     predictor = Predictor(path, runtime=runtime)
+    if foreign and predictor.confidence is None:
+        raise cannot_tell(path)
     scores, predictions = answers(predictor, dataset, images, views)
     agreed = None
     if run is not None and views == "centre":
@@ -213,10 +229,10 @@ def _evaluated(
     evaluation = evaluation_of(
         path, predictions, dataset, split, precision=predictor.precision, views=views, began=began, runtime=runtime
     )
-    found = None
-    if predictor.confidence is not None and split == "test" and views == "centre":
-        found = confidence_found(scores, images.labels, predictor.confidence)
-    return kept(replace(evaluation, torch_agreement=agreed, confidence=found), path, progress)
+    if split == "test" and views == "centre":
+        found = sureness(predictor, scores, images.labels, foreign)
+        evaluation = replace(evaluation, confidence=found)
+    return kept(replace(evaluation, torch_agreement=agreed), path, progress)
 
 
 def _check_plain(run: Run, views: Views, runtime: RuntimeName | None) -> None:

@@ -88,7 +88,7 @@ def _file(path: Path) -> Subject:
         classes=predictor.classes,
         preprocess=predictor.preprocess,
         answer=predictor.input_logits,
-        macs=_macs(path),
+        macs=macs_of(path),
     )
     if path.suffix != ".onnx":
         return subject
@@ -102,7 +102,8 @@ def _forgotten(subject: Subject, seed: int) -> Iterator[Subject]:
         yield replace(subject, answer=answer, forgotten=None)
 
 
-def _macs(path: Path) -> int | None:
+def macs_of(path: Path) -> int | None:
+    """The MACs of the file at `path`; None where they cannot be counted."""
     try:
         return open_artifact(path).macs()
     except UserError:

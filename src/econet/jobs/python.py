@@ -100,13 +100,15 @@ def evaluate(
     split: Split = "test",
     views: Views = "centre",
     runtime: RuntimeName | None = None,
+    others: Sequence[str] = (),
     data_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> list[Evaluation]:
     """Measure every file of a run, or one file, on images that chose nothing, and keep the records beside them.
 
     Without `data` those that the run was made with. Each read of the test images is counted in the record. `runtime`
-    answers in place of the format's own: "onnxruntime", "openvino", "litert" or "executorch".
+    answers in place of the format's own: "onnxruntime", "openvino", "litert" or "executorch". Of the pictures of
+    `others`, data that the network never learned from, is measured how many are noticed as none of its classes.
     Raises UserError where something can be put right.
     """
     choices = (("split", split, Split), ("views", views, Views), ("runtime", runtime, RuntimeName))
@@ -115,7 +117,9 @@ def evaluate(
             raise unknown_name(kind, word, known)
     path = target.folder if isinstance(target, Run) else Path(target)
     asked = None if data is None else DataOptions(data, data_dir=data_dir)
-    return evaluate_in(path, asked, split, progress or Silent(), data_dir=data_dir, views=views, runtime=runtime)
+    foreign = [DataOptions(each, data_dir=data_dir) for each in others]
+    how = {"data_dir": data_dir, "views": views, "runtime": runtime, "others": foreign}
+    return evaluate_in(path, asked, split, progress or Silent(), **how)
 
 
 def export(

@@ -12,6 +12,7 @@ from econet.errors import UserError, unknown_name
 from econet.jobs.benchmark import benchmark_artifacts
 from econet.jobs.evaluate import evaluate_artifacts
 from econet.jobs.export import export_run
+from econet.jobs.foreign import ForeignPictures, foreign_pictures
 from econet.jobs.networks import is_quantized
 from econet.jobs.options import PARITY_DROP, DataOptions
 from econet.jobs.recipe_file import TEACHER, recipe_from
@@ -74,7 +75,8 @@ def run_recipe(
         runs = _trained(recipe, seed, home, dataset, progress, threads, data_dir)
         if parallel.rank() > 0:
             return {}
-        write_record(mine, _result(name, recipe, seed, runs, dataset, progress))
+        others = foreign_pictures([DataOptions(each, data_dir=data_dir) for each in recipe.others], dataset)
+        write_record(mine, _result(name, recipe, seed, runs, dataset, others, progress))
     result = read_record(mine, RecipeResult)
     if (result.recipe, result.seed) != (name, seed):
         raise UserError(
@@ -161,7 +163,13 @@ def _other_recipe(name: str, seed: int, progress: Progress, threads: int | None,
 
 
 def _result(
-    name: str, recipe: Recipe, seed: int, runs: list[Run], dataset: Dataset, progress: Progress
+    name: str,
+    recipe: Recipe,
+    seed: int,
+    runs: list[Run],
+    dataset: Dataset,
+    others: list[ForeignPictures],
+    progress: Progress,
 ) -> RecipeResult:
     """Export, prove, read the test split once, time: the records of the files of the last run.
 
@@ -171,7 +179,7 @@ def _result(
     precisions = (True,) if is_quantized(run) else (False, True)
     exports = [export_run(run, dataset, int8=int8, parity_drop=PARITY_DROP, progress=progress) for int8 in precisions]
     targets = [(run.folder / each.file, run) for each in exports]
-    evaluations = evaluate_artifacts(targets, dataset, "test", progress)
+    evaluations = evaluate_artifacts(targets, dataset, "test", progress, foreign=others)
     benchmarks, _ = benchmark_artifacts(targets)
     config = run.config
     return RecipeResult(

@@ -100,10 +100,15 @@ def _sureness(card: Card) -> str:
         return ""
     sets = ", ".join(f"{100 * each.covered:.1f} % at {100 * each.stated:.0f} %" for each in found.coverage)
     error, before, rung = card.evaluation.ece, found.ece_before, 100 * found.false_alarms
+    noticed = "".join(
+        f", and {100 * each.noticed:.1f} % of {each.images:,} pictures of {each.name} (area under the ROC curve "
+        f"{each.auroc:.3f})"
+        for each in found.foreign
+    )
     return (
         f"- Calibration error {error:.3f}, {before:.3f} without its temperature of {found.temperature:g}; "
         f"its sets hold the right class on {sets}; {rung:.1f} % of the test images are taken for none of these "
-        f"(stated: {100 * found.false_alarms_stated:.0f} %).\n"
+        f"(stated: {100 * found.false_alarms_stated:.0f} %){noticed}.\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Whether a file's confidence holds on images that fitted nothing: calibration, coverage, false alarms."""
+"""Whether a file's confidence holds on images that fitted nothing: calibration, coverage, false and true alarms."""
 
 from typing import Any
 
@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from econet.deployment.confidence import covering, probabilities_of, unlike
-from econet.runs.confidence_records import LEAST_COVERAGE, Confidence, ConfidenceFound, Covered
+from econet.runs.confidence_records import LEAST_COVERAGE, Confidence, ConfidenceFound, Covered, Foreign
 from econet.statistics.calibration import ece, nll
 from econet.statistics.conformal import coverage_interval
+from econet.statistics.detection import auroc, familiarity
 
 STATED = (0.8, 0.9, 0.95)
 
@@ -37,4 +38,20 @@ def covered(logits: NDArray[np.float32], labels: NDArray[Any], confidence: Confi
         interval=coverage_interval(confidence.images[1], stated, len(labels)),
         mean_classes=float(sizes.mean()),
         empty=float((sizes == 0).mean()),
+    )
+
+
+def foreign_found(
+    name: str, fingerprint: str, logits: NDArray[np.float32], known: NDArray[np.float32], confidence: Confidence
+) -> Foreign:
+    """How well pictures of another source, with `logits` [M, K], are told from images with the logits `known` [N, K].
+
+    Raises ValueError where there is no picture.
+    """
+    return Foreign(
+        name=name,
+        fingerprint=fingerprint,
+        images=len(logits),
+        noticed=float(unlike(logits, confidence).mean()),
+        auroc=auroc(familiarity(known), familiarity(logits)),
     )

@@ -21,9 +21,12 @@ _SHADES, _PLAIN_SHADES = " ░▒▓█", " .:*#"
 
 def place(found: PictureMap) -> str:
     """Where the map points, or that it points nowhere."""
-    if found.place is None:
-        return "nowhere: no part of the picture matters more than another"
-    return found.place
+    return place_name(found.place)
+
+
+def place_name(found: str | None) -> str:
+    """A place in words; of a flat map, which has none, that it points nowhere."""
+    return "nowhere: no part of the picture matters more than another" if found is None else found
 
 
 def how(found: PictureMap) -> str:

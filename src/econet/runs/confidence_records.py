@@ -11,8 +11,9 @@ class Confidence(Record, frozen=True, kw_only=True):
 
     `temperature` divides the logits (fitted on the first `images[0]`). Of the other `images[1]`: `scores` holds, for a
     coverage of 50 %, 51 %, ..., the largest -log probability of a class that belongs to the set, up to the highest
-    coverage that so many images can state; an image whose largest logit stands less than `familiar` above the mean of
-    its logits looks unlike the training pictures, which is a false alarm on `false_alarms` of pictures like them.
+    coverage that so many images can state; an image whose -log softmax is on average over the classes less than
+    `familiar` (at a temperature of 1) looks unlike the training pictures, which is a false alarm on `false_alarms` of
+    pictures like them.
     """
 
     temperature: float
@@ -35,9 +36,22 @@ class Covered(Record, frozen=True, kw_only=True):
     empty: float
 
 
+class Foreign(Record, frozen=True, kw_only=True):
+    """Pictures of another source than the training's: how many, the share of them noticed as none of the classes, and
+    the area under the ROC curve by which familiarity tells them from the images of the evaluation.
+    """
+
+    name: str
+    fingerprint: str
+    images: int
+    noticed: float
+    auroc: float
+
+
 class ConfidenceFound(Record, frozen=True, kw_only=True):
     """Confidence measured: calibration error and likelihood without the temperature (those with it are the
-    evaluation's own), sets at three coverages, and the share of images called unlike the training pictures.
+    evaluation's own), sets at three coverages, the share of images called unlike the training pictures, and what was
+    noticed of pictures from other sources, where some were asked for.
     """
 
     temperature: float
@@ -46,3 +60,4 @@ class ConfidenceFound(Record, frozen=True, kw_only=True):
     coverage: tuple[Covered, ...]
     false_alarms_stated: float
     false_alarms: float
+    foreign: tuple[Foreign, ...] = ()

@@ -30,7 +30,10 @@ class RecipePromise(Record, frozen=True, kw_only=True):
 
 
 class Recipe(Record, frozen=True, kw_only=True):
-    """A committed file that reproduces a published result. The last step's run gives the artifact."""
+    """A committed file that reproduces a published result. The last step's run gives the artifact.
+
+    Of the pictures of `others`, other sources, is measured how many the artifact notices as none of its classes.
+    """
 
     title: str
     data: str
@@ -45,6 +48,7 @@ class Recipe(Record, frozen=True, kw_only=True):
     hardware: str
     hours: float
     zoo: str | None = None
+    others: tuple[str, ...] = ()
 
 
 class Versions(Record, frozen=True, kw_only=True):

@@ -1,31 +1,42 @@
-"""What the networks say about one picture file: classes, what each one saw, and how long it took."""
+"""What the networks say about one picture file: classes, how far to trust them, what each one saw, how long it took."""
 
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import fields
-from typing import Literal
 
 from econet.deployment.predictor import Prediction, Predictor
-from econet.errors import UserError
-from econet.images.decode import FORMATS, DecodeError, decode_bytes
 from econet.images.preprocess import Pixels, cropped
 from econet.report import numbers
 from econet.report.embedded import embedded
 from econet.runs.record import Record
 from econet.serving.fitting import advice, described, fitted
+from econet.serving.given import Given, given_to
 from econet.serving.networks import Network
 
 TIMED_CALLS = 5
 SHOWN_CLASSES = 5
+# A set holds the right class so often; of one with many classes the first are named.
+COVERAGE = 0.9
+_NAMED_IN_SET = 8
 
 
 class LabelAnswer(Record, frozen=True, kw_only=True):
-    """One class, its name fit to show, and its probability; `remarks` are what else the Predictor says of it."""
+    """One class, its name fit to show, and its probability."""
 
     label: str
     probability: float
-    remarks: tuple[str, ...] = ()
+
+
+class Sureness(Record, frozen=True, kw_only=True):
+    """How far the answer can be trusted: whether the picture looks unlike those of training, and a set of classes.
+
+    The set holds the right class with the page's coverage; `others` counts those of it that are not in `among`, which
+    begins with the likeliest. Both may be empty: then no class is likely enough.
+    """
+
+    none_of_these: bool
+    among: tuple[str, ...]
+    others: int
 
 
 class Seen(Record, frozen=True, kw_only=True):
@@ -41,12 +52,14 @@ class Seen(Record, frozen=True, kw_only=True):
 class Answer(Record, frozen=True, kw_only=True):
     """One network's answer: the likeliest classes first, and all `others` together.
 
-    `latency_ms` is the median of several calls of the network alone, without reading and shrinking the picture.
+    `sureness` is None where the file holds no confidence. `latency_ms` is the median of several calls of the network
+    alone, without reading and shrinking the picture.
     """
 
     likeliest: tuple[LabelAnswer, ...]
     others: int
     others_probability: float
+    sureness: Sureness | None
     seen: Seen
     latency_ms: float
     latency: str
@@ -57,65 +70,50 @@ def answers_to(content: bytes, networks: Sequence[Network], *, swap: bool = Fals
 
     Raises UserError where it is no picture.
     """
-    pictures: dict[Literal[1, 3], Pixels] = {}
-    for network in networks:
-        channels = network.predictor.preprocess.channels
-        if channels not in pictures:
-            decoded = _decoded(content, channels)
-            pictures[channels] = 255 - decoded if swap and channels == 1 else decoded
-    return [
-        _answer(network.predictor, pictures[network.predictor.preprocess.channels], swapped=swap and network.is_gray)
-        for network in networks
-    ]
+    given = given_to(content, networks, swap=swap)
+    return [_answer(network.predictor, each) for network, each in zip(networks, given, strict=True)]
 
 
-def _decoded(content: bytes, channels: Literal[1, 3]) -> Pixels:
-    try:
-        return decode_bytes(content, channels)
-    except DecodeError as error:
-        raise UserError(
-            "this is no picture that can be read",
-            error.reason,
-            f"give a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file",
-        ) from error
-
-
-def _answer(predictor: Predictor, picture: Pixels, *, swapped: bool) -> Answer:
+def _answer(predictor: Predictor, given: Given) -> Answer:
     preprocess = predictor.preprocess
-    stored = fitted(picture, preprocess)
-    predictions = predictor.predict(stored, top=len(predictor.classes))
-    shown, others = predictions[:SHOWN_CLASSES], predictions[SHOWN_CLASSES:]
-    view = cropped(stored, preprocess)
-    small = embedded(view)
+    stored = fitted(given.picture, preprocess)
+    coverage = None if predictor.confidence is None else COVERAGE
+    found = predictor.answer(stored, top=len(predictor.classes), coverage=coverage)
+    shown, others = found.predictions[:SHOWN_CLASSES], found.predictions[SHOWN_CLASSES:]
     milliseconds = _median_ms(predictor, stored)
     return Answer(
-        likeliest=tuple(
-            LabelAnswer(label=numbers.shown(each.label), probability=each.probability, remarks=remarks(each))
-            for each in shown
-        ),
+        likeliest=tuple(LabelAnswer(label=_name(each), probability=each.probability) for each in shown),
         others=len(others),
         others_probability=sum(each.probability for each in others),
-        seen=Seen(
-            source=small.source,
-            width=small.width,
-            height=small.height,
-            steps=described(picture, preprocess, swapped=swapped),
-            hint=advice(view, preprocess),
-        ),
+        sureness=_sureness(found.none_of_these, found.covering),
+        seen=_seen(given, stored, predictor),
         latency_ms=milliseconds,
         latency=numbers.per_image(milliseconds),
     )
 
 
-def remarks(prediction: Prediction) -> tuple[str, ...]:
-    """What a Prediction says beyond label and probability: "in set" of a field `in_set` that holds; numbers as such."""
-    others = [field.name for field in fields(prediction) if field.name not in ("label", "probability")]
-    found = {name.replace("_", " "): getattr(prediction, name) for name in others}
-    return tuple(
-        name if value is True else f"{name} {value:.3g}"
-        for name, value in found.items()
-        if value is True or (isinstance(value, int | float) and value is not False)
+def _seen(given: Given, stored: Pixels, predictor: Predictor) -> Seen:
+    preprocess = predictor.preprocess
+    view = cropped(stored, preprocess)
+    small = embedded(view)
+    return Seen(
+        source=small.source,
+        width=small.width,
+        height=small.height,
+        steps=described(given.picture, preprocess, swapped=given.swapped),
+        hint=advice(view, preprocess),
     )
+
+
+def _sureness(none_of_these: bool | None, covering: Sequence[Prediction] | None) -> Sureness | None:
+    if none_of_these is None or covering is None:
+        return None
+    named = tuple(_name(each) for each in covering[:_NAMED_IN_SET])
+    return Sureness(none_of_these=none_of_these, among=named, others=len(covering) - len(named))
+
+
+def _name(prediction: Prediction) -> str:
+    return numbers.shown(prediction.label)
 
 
 def _median_ms(predictor: Predictor, stored: Pixels) -> float:

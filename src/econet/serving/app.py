@@ -1,9 +1,10 @@
 """The web application: one table of addresses, each with what it answers."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib import resources
+from typing import Any
 
 import anyio
 import msgspec
@@ -19,6 +20,7 @@ from econet.errors import UserError
 from econet.serving.answers import answers_to
 from econet.serving.description import describe
 from econet.serving.guard import Guard
+from econet.serving.looking import looks_at
 from econet.serving.networks import Network
 from econet.serving.refusal import Refusal, as_response
 from econet.serving.samples import Sample
@@ -45,6 +47,7 @@ def make_app(networks: Sequence[Network], samples: Sequence[Sample] = ()) -> ASG
     routes += [
         _fixed("/networks", msgspec.json.encode(describe(networks, samples)), "application/json"),
         Route("/answer", desk.answer, methods=["POST"]),
+        Route("/map", desk.map, methods=["POST"]),
     ]
     handlers = {
         Refusal: _refused,
@@ -68,16 +71,23 @@ class _Desk:
 
     async def answer(self, request: Request) -> Response:
         """POST /answer: the body is a picture file; `?swap=1` exchanges dark and light for gray networks."""
+        return _json({"answers": await self._done(request, answers_to)})
+
+    async def map(self, request: Request) -> Response:
+        """POST /map: as /answer; where each network looked for its answer."""
+        return _json({"maps": await self._done(request, looks_at)})
+
+    async def _done(self, request: Request, work: Callable[..., list[Any]]) -> list[Any]:
+        """`work` on the picture in the body, when its turn has come. Raises Refusal where it cannot be done."""
         with self._place():
             content = await read_body(request)
             swap = request.query_params.get("swap") == "1"
-            job = partial(answers_to, content, self._networks, swap=swap)
+            job = partial(work, content, self._networks, swap=swap)
             try:
-                answers = await to_thread.run_sync(job, limiter=self._one)
+                return await to_thread.run_sync(job, limiter=self._one)
             except MemoryError as error:
                 why = "opened, it takes more memory than there is"
                 raise Refusal(413, UserError("this picture is too large", why, "save it smaller")) from error
-        return _json({"answers": answers})
 
     @contextmanager
     def _place(self) -> Generator[None]:

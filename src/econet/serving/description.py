@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from econet.report import numbers
+from econet.report.embedded import embedded
+from econet.report.heat import legend
 from econet.runs.record import Record
-from econet.serving.answers import TIMED_CALLS
+from econet.serving.answers import COVERAGE, TIMED_CALLS
 from econet.serving.networks import Network
 from econet.serving.samples import Sample
 from econet.serving.upload import MOST_BYTES
@@ -34,12 +36,17 @@ class SampleNote(Record, frozen=True, kw_only=True):
 
 
 class Description(Record, frozen=True, kw_only=True):
-    """All that the page needs; every text in it is shown as text, never as markup."""
+    """All that the page needs; every text in it is shown as text, never as markup.
+
+    `coverage` is that of the sets of classes; `scale` the colours of maps, as the `src` of an image.
+    """
 
     networks: tuple[NetworkNote, ...]
     samples: tuple[SampleNote, ...]
     most_bytes: int
     timed_calls: int
+    coverage: float
+    scale: str
     same_classes: bool
 
 
@@ -53,6 +60,8 @@ def describe(networks: Sequence[Network], samples: Sequence[Sample]) -> Descript
         ),
         most_bytes=MOST_BYTES,
         timed_calls=TIMED_CALLS,
+        coverage=COVERAGE,
+        scale=embedded(legend()).source,
         same_classes=len({network.predictor.classes for network in networks}) == 1,
     )
 

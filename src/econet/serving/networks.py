@@ -10,6 +10,7 @@ import numpy as np
 
 from econet.deployment.predictor import Predictor
 from econet.deployment.zoo import CARD, ZOO
+from econet.jobs.explain_subject import macs_of
 from econet.report import numbers
 from econet.runs.artifact_records import Evaluation, Export
 from econet.runs.beside import beside
@@ -26,7 +27,7 @@ class Network:
     """A file that was checked and is open.
 
     `name` is fit to show. `evaluation` is None where no record of this very file lies beside it; `data` names what it
-    was trained on, None where nothing says so.
+    was trained on, `macs` what an answer costs, each None where nothing says so.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Network:
     bytes: int
     evaluation: Evaluation | None
     data: str | None
+    macs: int | None
 
     @property
     def is_gray(self) -> bool:
@@ -75,6 +77,7 @@ def _opened(path: Path, name: str) -> Network:
         bytes=len(contents),
         evaluation=evaluation,
         data=evaluation.data.name if evaluation is not None else _trained_on(path),
+        macs=macs_of(path),
     )
 
 

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from econet.statistics.temperature import log_probabilities
+
 
 def auroc(higher: NDArray[Any], lower: NDArray[Any]) -> float:
     """The probability that a score drawn from `higher` is above one drawn from `lower`; equal ones count half.
@@ -19,11 +21,11 @@ def auroc(higher: NDArray[Any], lower: NDArray[Any]) -> float:
     return float(below.mean() / (2 * len(lower)))
 
 
-def centred_maximum(logits: NDArray[Any]) -> NDArray[np.float64]:
-    """[N]: by how much the largest logit [N, K] stands above the mean of all: how familiar an image looks.
+def familiarity(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """[N]: by how much log(sum(exp(logits))) stands above the mean of the logits [N, K]: how familiar an image looks.
 
-    A constant added to all logits changes neither this nor an answer.
-    Source: Hendrycks et al. 2022, "Scaling Out-of-Distribution Detection for Real-World Settings" (the largest logit).
+    It is the mean over all classes of -log softmax: log K where all are equally likely, more the more of them are ruled
+    out. A constant added to all logits changes neither this nor an answer. `benchmarks/familiarity_scores.py` chose it.
+    Source: Liu et al. 2020, "Energy-based Out-of-distribution Detection" (the log of the sum), here above the mean.
     """
-    values = logits.astype(np.float64)
-    return values.max(axis=1) - values.mean(axis=1)
+    return -log_probabilities(logits).mean(axis=1)

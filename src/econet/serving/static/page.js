@@ -1,6 +1,6 @@
 // The page: takes a picture in, asks the server, shows what the networks say. No library, nothing from the internet.
 
-import { element, fillCard, makeCard, named, sentence } from "./answers.js";
+import { element, fillCard, makeCard, named, sentence, showLook } from "./answers.js";
 import { makeCamera } from "./camera.js";
 import { makeBoard } from "./drawing.js";
 
@@ -9,6 +9,7 @@ const page = await (await fetch("networks")).json();
 const cards = page.networks.map(makeCard);
 const given = { blob: null, name: "", url: null };
 let asking = null;
+let looking = null;
 
 function setTitle() {
   const count = page.networks.length;
@@ -19,7 +20,8 @@ function setTitle() {
   at("foot").textContent =
     `Every picture, also a drawing, is read by EcoNet's one decoder and brought to what a network takes ` +
     `(${[...new Set(kinds)].join("; ")}). Probabilities say how sure a network is among its own classes; ` +
-    `of a picture of anything else it will name one of them too.`;
+    `of a picture of anything else it names one of them too. A file that holds confidence notices many such ` +
+    `pictures, not all.`;
 }
 
 function trouble(told) {
@@ -37,8 +39,24 @@ function speak(said, waiting) {
   at("spoken").replaceChildren(said);
 }
 
+// Sends the picture to one address of the server; `signal` gives it up.
+function send(address, signal) {
+  return fetch(at("swap").checked ? `${address}?swap=1` : address, {
+    method: "POST",
+    body: given.blob,
+    headers: { "Content-Type": "application/octet-stream" },
+    signal,
+  });
+}
+
+function noServer() {
+  trouble({ error: "the server does not answer", why: "it was stopped, or is busy", try: "start `econet serve` again" });
+}
+
 async function ask() {
   asking?.abort();
+  looking?.abort();
+  offerLook(false);
   const mine = (asking = new AbortController());
   if (given.blob.size > page.most_bytes) {
     trouble({
@@ -50,25 +68,44 @@ async function ask() {
   }
   const late = setTimeout(() => speak("Asking …", true), 300);
   try {
-    const response = await fetch(at("swap").checked ? "answer?swap=1" : "answer", {
-      method: "POST",
-      body: given.blob,
-      headers: { "Content-Type": "application/octet-stream" },
-      signal: mine.signal,
-    });
+    const response = await send("answer", mine.signal);
     const found = await response.json();
     if (!response.ok) {
       trouble(found);
       return;
     }
     trouble(null);
-    for (const [place, answer] of found.answers.entries()) fillCard(cards[place].body, answer, page.timed_calls);
+    for (const [place, answer] of found.answers.entries()) fillCard(cards[place].body, answer, page);
     speak(sentence(found.answers, page.same_classes), false);
+    offerLook(true);
   } catch (error) {
-    if (mine.signal.aborted) return;
-    trouble({ error: "the server does not answer", why: "it was stopped, or is busy", try: "start `econet serve` again" });
+    if (!mine.signal.aborted) noServer();
   } finally {
     clearTimeout(late);
+  }
+}
+
+function offerLook(offered) {
+  at("look-field").hidden = !offered;
+  at("look-state").textContent = "";
+}
+
+// On demand: a map takes some hundred answers of each network.
+async function look() {
+  looking?.abort();
+  const mine = (looking = new AbortController());
+  at("look-state").textContent = "Looking …";
+  try {
+    const response = await send("map", mine.signal);
+    const found = await response.json();
+    if (!response.ok) {
+      at("look-state").textContent = `No map: ${found.error}; ${found.why}`;
+      return;
+    }
+    for (const [place, each] of found.maps.entries()) showLook(cards[place].body, each, page.scale);
+    at("look-state").textContent = `Looked: ${found.maps.map((each) => each.place).join("; ")}`;
+  } catch (error) {
+    if (!mine.signal.aborted) noServer();
   }
 }
 
@@ -184,6 +221,7 @@ setDropping();
 setPasting();
 setSamples();
 setDrawing();
+at("look").addEventListener("click", look);
 makeCamera({
   panel: at("camera"), toggle: at("camera-toggle"), viewfinder: at("viewfinder"), take: at("take"),
   onPicture: take, onTrouble: trouble,
