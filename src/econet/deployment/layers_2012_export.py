@@ -1,11 +1,41 @@
 """The layers of 2012 in ONNX operators: normalisations, unshared weights, plain dropout, the mean image."""
 
+import copy
+from collections.abc import Sequence
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from econet.deployment.graph_writer import GraphWriter
 from econet.models.layers_2012 import LocalLayer, LrnLayer, MapNormLayer, MaskDropout, MeanImageLayer
+from econet.models.network import ConvLayer, DenseLayer
+
+
+def without_dropout(layers: Sequence[nn.Module]) -> list[nn.Module]:
+    """`layers` as they answer, dropout gone: what that of 2012 multiplies by goes into the weights that read it.
+
+    Where something that is no dense layer and no convolution reads it, the product stays.
+    """
+    found: list[nn.Module] = []
+    for layer in layers:
+        kept = found[-1].kept if found and isinstance(found[-1], MaskDropout) else None
+        if isinstance(layer, nn.Dropout):
+            continue
+        if kept is not None and isinstance(layer, DenseLayer | ConvLayer):
+            found[-1] = _scaled(layer, kept)
+        else:
+            found.append(layer)
+    return found
+
+
+def _scaled(layer: DenseLayer | ConvLayer, factor: float) -> nn.Module:
+    """A copy of `layer` that answers as if `factor` times what it reads came in."""
+    made = copy.deepcopy(layer)
+    with torch.no_grad():
+        (made.linear if isinstance(made, DenseLayer) else made.conv).weight.mul_(factor)
+    return made
 
 
 def write_layer_2012(writer: GraphWriter, layer: nn.Module, x: str) -> str:
