@@ -62,6 +62,21 @@ class Switch(click.ParamType[tuple[str, Any]]):
             return name, text
 
 
+class LayerWidth(click.ParamType[tuple[str, int]]):
+    """`layer=channels`: how many channels of a layer stay."""
+
+    name = "layer width"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """(layer, channels) of the text given. Raises UserError where it is not of that form."""
+        if isinstance(value, tuple):
+            return cast("tuple[str, int]", value)
+        name, _, count = str(value).rpartition("=")
+        if not name or not count.isdecimal():
+            raise UserError(f"--keep {value} cannot be read", "it reads LAYER=N", "--keep layers.1.conv=48")
+        return name, int(count)
+
+
 def command(example: str) -> Callable[[Callback], click.Command]:
     """Make a function into a command with `--json`, `--quiet` and a help that ends with `example`.
 

@@ -10,31 +10,32 @@ from torch import Tensor, nn
 
 from econet.deployment.graph_writer import GraphWriter
 from econet.models.layers_2012 import LocalLayer, LrnLayer, MapNormLayer, MaskDropout, MeanImageLayer
-from econet.models.network import ConvLayer, DenseLayer
+from econet.models.network import reading_weight
 
 
 def without_dropout(layers: Sequence[nn.Module]) -> list[nn.Module]:
     """`layers` as they answer, dropout gone: what that of 2012 multiplies by goes into the weights that read it.
 
-    Where something that is no dense layer and no convolution reads it, the product stays.
+    Where a layer without weights reads it, the product stays.
     """
     found: list[nn.Module] = []
     for layer in layers:
-        kept = found[-1].kept if found and isinstance(found[-1], MaskDropout) else None
         if isinstance(layer, nn.Dropout):
             continue
-        if kept is not None and isinstance(layer, DenseLayer | ConvLayer):
-            found[-1] = _scaled(layer, kept)
+        if found and isinstance(found[-1], MaskDropout) and reading_weight(layer) is not None:
+            found[-1] = _scaled(layer, found[-1].kept)
         else:
             found.append(layer)
     return found
 
 
-def _scaled(layer: DenseLayer | ConvLayer, factor: float) -> nn.Module:
+def _scaled(layer: nn.Module, factor: float) -> nn.Module:
     """A copy of `layer` that answers as if `factor` times what it reads came in."""
     made = copy.deepcopy(layer)
-    with torch.no_grad():
-        (made.linear if isinstance(made, DenseLayer) else made.conv).weight.mul_(factor)
+    weight = reading_weight(made)
+    if weight is not None:
+        with torch.no_grad():
+            weight.mul_(factor)
     return made
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from econet.deployment.model_file import read_model
 from econet.errors import UserError
 from econet.models.layers_2012 import MaskDropout
-from econet.models.network import ConvLayer, DenseLayer, Network
+from econet.models.network import Network, reading_weight
 
 Floats = NDArray[np.float32]
 _WEIGHTED = ("Conv", "Gemm", "MatMul")
@@ -42,8 +42,9 @@ def read_back(network: Network, path: Path) -> None:
         for (layer, norm), (weight, bias) in zip(layers, found, strict=True):
             _fill(layer, norm, torch.from_numpy(weight), torch.from_numpy(bias))
         for before, layer in zip(network.layers, network.layers[1:], strict=False):
-            if isinstance(before, MaskDropout) and isinstance(layer, DenseLayer | ConvLayer):
-                (layer.linear if isinstance(layer, DenseLayer) else layer.conv).weight.div_(before.kept)
+            reads = reading_weight(layer)
+            if isinstance(before, MaskDropout) and reads is not None:
+                reads.div_(before.kept)
 
 
 def settle_norms(network: nn.Module, images: Tensor) -> None:
