@@ -291,6 +291,19 @@ mixing_options = together(
     click.option("--cutmix", type=float, metavar="A", help="Patch pairs of images by shares of Beta(A, A)."),
 )
 
+regularisation_options = together(
+    click.option(
+        "--weight-decay", type=float, metavar="F", help="Pull of the weights to zero [default: the model's own]."
+    ),
+    click.option(
+        "--label-smoothing",
+        type=float,
+        metavar="F",
+        help="Share of each label given to all classes [default: the model's own].",
+    ),
+    click.option("--ema", type=float, metavar="F", help="Decay of the weights' average [default: the model's own]."),
+)
+
 folder_options = together(
     path_option("--out", "Where everything is written [default: runs/<data>-<model>-<time>]."),
     click.option("--resume", is_flag=True, help="Go on with what was begun in --out."),

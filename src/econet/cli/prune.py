@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 @options.folder_options
 @options.training_options
 @options.mixing_options
+@options.regularisation_options
 @options.data_dir_option
 def prune(
     terminal: Terminal,
