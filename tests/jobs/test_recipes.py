@@ -195,6 +195,13 @@ def test_a_teacher_that_is_no_recipe_is_refused_before_it_is_used(drawer):
         run_recipe("drawer", 0, Silent(), threads=1)
 
 
+def test_the_finished_run_of_another_recipe_is_taken_without_loading_its_pictures(drawer, monkeypatch):
+    first = room._other_recipe("drawer-teacher", 1, Silent(), 1, None)
+    weights = first.weights_path.read_bytes()
+    monkeypatch.setattr(room, "_dataset", lambda *_: pytest.fail("they are loaded again"))
+    assert room._other_recipe("drawer-teacher", 1, Silent(), 1, None).weights_path.read_bytes() == weights
+
+
 def built(recipe):
     """The architecture that the recipe's last run has, at the size of its pictures."""
     shape, classes = SHAPES[recipe.data]
