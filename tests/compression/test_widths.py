@@ -77,3 +77,50 @@ def test_more_than_can_go_is_refused_with_the_share_that_can_and_the_reason():
 
 def test_nothing_asked_keeps_everything():
     assert chosen(chain(30, 50), np.random.default_rng(0).random(80), 0.0).all()
+
+
+def test_layers_named_get_the_width_asked_and_the_others_give_what_is_left_of_the_ratio():
+    costs, scores = chain(192, 128), np.random.default_rng(3).random(320)
+    kept = chosen(costs, scores, 0.5, {"w0": 37})
+    assert kept[:192].sum() == 37
+    assert scores[:192][kept[:192]].min() > scores[:192][~kept[:192]].max()
+    assert kept[192:].all()  # 37 alone take more than half
+    assert macs(37, 128) < 0.5 * macs(192, 128)
+    alone = chosen(costs, scores, 0.0, {"w1": 16})
+    assert alone[:192].all()
+    assert alone[192:].sum() == 16
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"w3": 8}, r"(?s)unknown layer 'w3'"),
+        ({"w0": 0}, r"(?s)w0=0 cannot be reached.*1 to 64 channels"),
+        ({"w0": 65}, r"(?s)w0=65 cannot be reached.*1 to 64 channels"),
+    ],
+)
+def test_a_width_that_cannot_be_had_is_refused_by_name(asked, why):
+    with pytest.raises(UserError, match=why):
+        chosen(chain(64, 64), np.ones(128), 0.0, asked)
+
+
+def test_two_columns_lose_their_channels_together():
+    """Of a convolution in two groups every class holds one channel of each."""
+    single = chain(32, 32)
+    both = np.tile(np.arange(16), 2)
+    links = single.channels.links | {("w0", 0): both, ("w1", 1): both, ("w1", 0): np.arange(16, 48)}
+    layers = {"w0": both, "w1": np.arange(16, 48)}
+    regions = (Region(np.arange(16), "w0", 2, 0), Region(np.arange(16, 48), "w1", 1, 0))
+    links["last", 1] = layers["w1"]
+    costs = Costs(Channels(48, links, {}, layers, regions, (), single.channels.works, ()), single.shapes)
+    assert chosen(costs, np.ones(48), 0.0, {"w0": 10})[:16].sum() == 5
+    with pytest.raises(UserError, match=r"(?s)w0=9 cannot be reached.*2 to 32 channels in steps of 2"):
+        chosen(costs, np.ones(48), 0.0, {"w0": 9})
+
+
+def test_a_layer_that_cannot_be_cut_is_refused_with_the_reason():
+    costs = chain(64, 64, held=(Held("w0", 64, 64, "it meets a wall"),))
+    layers = costs.channels.layers | {"w0": np.full(64, -1)}
+    held = Costs(Channels(128, {}, {}, layers, costs.channels.regions, costs.channels.held, (), ()), costs.shapes)
+    with pytest.raises(UserError, match=r"(?s)--keep w0=8 cannot be reached.*it meets a wall"):
+        chosen(held, np.ones(128), 0.0, {"w0": 8})

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -18,6 +19,7 @@ from econet.errors import UserError
 from econet.files import sha256_of
 from econet.jobs.evaluate import evaluate
 from econet.jobs.export import export_run, torch_logits
+from econet.jobs.narrowing import Step, narrowed_again
 from econet.jobs.options import PruneOptions, TrainOptions
 from econet.jobs.prune import prune
 from econet.jobs.run_data import seen_by
@@ -224,6 +226,56 @@ def test_lrn_is_refused_by_name_and_pruned_once_it_is_dropped(parents, pruned, c
         torch_logits(trained_network(each), pixels, clothes_data.preprocess).argmax(1) for each in (parent, whole)
     ]
     assert (answers[0] == answers[1]).mean() > 0.9
+
+
+def test_the_published_plan_is_cut_to_widths_by_name_with_an_offset_for_its_mean_image(parents, pruned, clothes_data):
+    """Normalisation, mean image and dropout change before the cut; saved, resumed, taught and exported alike."""
+    parent = parents("alexnet:mini", width=0.25, optimizer="adamw", lr=0.001)
+    keep = {"layers.0.conv": 8, "layers.2.conv": 12, "layers.9.linear": 10}
+    asked = {"ratio": 0.0, "keep": keep, "drop_lrn": True, "drop_mean": True, "dropout": 0.0}
+    run = pruned(parent, tuning=TUNING, **asked)
+    made = {each.layer: each.after for each in run.pruning.layers}
+    before = {each.layer: each.before for each in run.pruning.layers}
+    assert made == before | keep
+    assert run.pruning.asked_widths == keep
+    assert (run.pruning.mean_dropped, run.pruning.dropout) == (True, 0.0)
+    assert run.pruning.proof.max_difference <= 1e-12
+    kinds = [layer["kind"] for layer in run.config.architecture["layers"]]
+    assert not {"mean-image", "lrn"} & set(kinds)
+    assert {layer["p"] for layer in run.config.architecture["layers"] if layer["kind"] == "dropout"} == {0.0}
+    assert parent.config.data.preprocess.scale == 1.0
+    assert run.config.data.preprocess == clothes_data.preprocess
+    assert run.config.training.teacher.run == os.path.relpath(parent.folder, run.folder)
+    export_run(run, clothes_data, int8=True, parity_drop=1.0, progress=Silent())
+    model = onnx.load(run.artifact("int8"))
+    floats = [each for each in model.graph.initializer if each.data_type == onnx.TensorProto.FLOAT]
+    assert max(len(each.dims) for each in floats) == 1  # scales alone
+    assert {node.op_type for node in model.graph.node} <= {
+        *("QuantizeLinear", "DequantizeLinear", "Conv", "MaxPool", "Flatten", "Gemm")
+    }
+    with pytest.raises(UserError, match="was begun with --drop-mean"):
+        pruned(parent, resume=True, tuning=TUNING, **{**asked, "drop_mean": False})
+    with pytest.raises(UserError, match=r"--keep layers\.0\.conv=8 layers\.2\.conv=12 layers\.9\.linear=10"):
+        pruned(parent, resume=True, tuning=TUNING, **{**asked, "keep": {"layers.0.conv": 8}})
+
+
+def test_a_cut_of_the_published_plan_begun_and_not_trained_is_made_again_from_its_record(parents, pruned, clothes_data):
+    parent = parents("alexnet:mini", width=0.25, optimizer="adamw", lr=0.001)
+    asked = {"ratio": 0.0, "keep": {"layers.4.conv": 16}, "drop_lrn": True, "drop_mean": True, "dropout": 0.25}
+    run = pruned(parent, **asked)
+    again = narrowed_again(Step(run, parent, parent, 1), run.pruning, None)
+    for name, value in trained_network(run).state_dict().items():
+        assert torch.equal(again.state_dict()[name], value), name
+
+
+def test_dropout_that_is_not_there_is_refused(parent, pruned):
+    with pytest.raises(UserError, match=r"--dropout 0.2 has nothing to change"):
+        pruned(parent, "undropped", dropout=0.2)
+
+
+def test_widths_by_name_are_reached_at_once(parent, pruned):
+    with pytest.raises(UserError, match="--keep goes with one iteration"):
+        pruned(parent, "iterated", keep={"layers.0.conv": 4}, iterations=2)
 
 
 @pytest.mark.slow

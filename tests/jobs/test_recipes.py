@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from econet.cli.main import main
 from econet.errors import UserError
@@ -14,6 +15,7 @@ from econet.jobs.recipes import read_recipe, recipe_names, result_path, run_reci
 from econet.models import architecture, catalog, cost
 from econet.runs.folder import Run
 from econet.runs.recipe_records import RecipeResult
+from econet.runs.recipe_steps import TrainStep
 from econet.runs.record import read_record
 from econet.training.progress import Silent
 
@@ -193,13 +195,36 @@ def test_a_teacher_that_is_no_recipe_is_refused_before_it_is_used(drawer):
         run_recipe("drawer", 0, Silent(), threads=1)
 
 
+def test_the_finished_run_of_another_recipe_is_taken_without_loading_its_pictures(drawer, monkeypatch):
+    first = room._other_recipe("drawer-teacher", 1, Silent(), 1, None)
+    weights = first.weights_path.read_bytes()
+    monkeypatch.setattr(room, "_dataset", lambda *_: pytest.fail("they are loaded again"))
+    assert room._other_recipe("drawer-teacher", 1, Silent(), 1, None).weights_path.read_bytes() == weights
+
+
+def built(recipe):
+    """The architecture that the recipe's last run has, at the size of its pictures."""
+    shape, classes = SHAPES[recipe.data]
+    shape = shape if recipe.image_size is None else (shape[0], recipe.image_size, recipe.image_size)
+    first = recipe.steps[0]
+    if isinstance(first, TrainStep):
+        last = recipe.steps[-1]
+        switches = {} if last.width is None else {"width": last.width}
+        return architecture.from_data(catalog.architecture(last.model, shape, classes, **switches))
+    whole = built(read_recipe(first.start.removeprefix("recipe:").partition("#")[0]))
+    gone = (architecture.MeanImage, architecture.Lrn)
+    layers = [layer for layer in whole.layers if not isinstance(layer, gone)]
+    for name, width in first.keep.items():
+        place = int(name.split(".")[1])
+        assert name == f"layers.{place}.{'linear' if isinstance(layers[place], architecture.Dense) else 'conv'}"
+        layers[place] = structs.replace(layers[place], channels=width)
+    return structs.replace(whole, layers=tuple(layers))
+
+
 @pytest.mark.parametrize("name", COMMITTED)
 def test_a_committed_recipe_reads_and_its_network_keeps_the_budget(name):
     recipe = read_recipe(name)
-    last = recipe.steps[-1]
-    shape, classes = SHAPES[recipe.data]
-    switches = {} if last.width is None else {"width": last.width}
-    found = architecture.from_data(catalog.architecture(last.model, shape, classes, **switches))
+    found = built(recipe)
     assert cost.parameters(found) <= (recipe.budget.parameters or 10**9)
     assert cost.macs(found) <= (recipe.budget.macs or 10**12)
     assert len(recipe.seeds) >= 3

@@ -18,7 +18,16 @@ from econet.training.file_weights import _floats, read_back, settle_norms
 
 SIDE = 32
 SHIPPED = "fashion-mnist-econet-76k"
-KINDS = ("econet", "econet:fine", "alexnet_small", "resnet8", "mobilenet_v2:x0.5", "shufflenet_v2:x0.5", "squeezenet")
+KINDS = (
+    "econet",
+    "econet:fine",
+    "alexnet:mini",
+    "alexnet_small",
+    "resnet8",
+    "mobilenet_v2:x0.5",
+    "shufflenet_v2:x0.5",
+    "squeezenet",
+)
 
 
 def used_network(model: str) -> Network:

@@ -62,6 +62,21 @@ class Switch(click.ParamType[tuple[str, Any]]):
             return name, text
 
 
+class LayerWidth(click.ParamType[tuple[str, int]]):
+    """`layer=channels`: how many channels of a layer stay."""
+
+    name = "layer width"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """(layer, channels) of the text given. Raises UserError where it is not of that form."""
+        if isinstance(value, tuple):
+            return cast("tuple[str, int]", value)
+        name, _, count = str(value).rpartition("=")
+        if not name or not count.isdecimal():
+            raise UserError(f"--keep {value} cannot be read", "it reads LAYER=N", "--keep layers.1.conv=48")
+        return name, int(count)
+
+
 def command(example: str) -> Callable[[Callback], click.Command]:
     """Make a function into a command with `--json`, `--quiet` and a help that ends with `example`.
 
@@ -274,6 +289,19 @@ def named_teachers(teachers: tuple[Path, ...]) -> tuple[Path, ...] | None:
 mixing_options = together(
     click.option("--mixup", type=float, metavar="A", help="Blend pairs of images by shares of Beta(A, A)."),
     click.option("--cutmix", type=float, metavar="A", help="Patch pairs of images by shares of Beta(A, A)."),
+)
+
+regularisation_options = together(
+    click.option(
+        "--weight-decay", type=float, metavar="F", help="Pull of the weights to zero [default: the model's own]."
+    ),
+    click.option(
+        "--label-smoothing",
+        type=float,
+        metavar="F",
+        help="Share of each label given to all classes [default: the model's own].",
+    ),
+    click.option("--ema", type=float, metavar="F", help="Decay of the weights' average [default: the model's own]."),
 )
 
 folder_options = together(

@@ -10,6 +10,7 @@ from econet.cli.ending import DONE
 from econet.cli.folders import output_folder, resume_command
 from econet.cli.options import Named
 from econet.cli.terminal import Terminal, table
+from econet.errors import UserError
 from econet.jobs.options import PruneOptions, TrainOptions, check_prune_options
 from econet.runs.choices import Importance
 
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
 @options.command(example="econet prune runs/shirts --ratio 0.5 --epochs 10")
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @options.together(
-    click.option("--ratio", type=float, required=True, metavar="R", help="Share of the MACs to take away, 0 to 1."),
+    click.option("--ratio", type=float, metavar="R", help="Share of the MACs to take away, 0 to 1."),
+    click.option(
+        "--keep",
+        type=options.LayerWidth(),
+        multiple=True,
+        metavar="LAYER=N",
+        help="Leave a layer N channels, whatever the ratio; without --ratio the others stay whole. Repeatable.",
+    ),
     click.option(
         "--importance",
         type=Named("importance", *get_args(Importance)),
@@ -39,6 +47,8 @@ if TYPE_CHECKING:
         help="Cut and train on in N steps, each with its own --epochs.",
     ),
     click.option("--drop-lrn", is_flag=True, help="Put constants in the place of local response normalisation first."),
+    click.option("--drop-mean", is_flag=True, help="Put one offset in the place of the mean image first."),
+    click.option("--dropout", type=float, metavar="F", help="Dropout from then on [default: as the run has it]."),
     options.parent_teacher_option,
     options.lesson_options,
     options.match_features_option,
@@ -47,9 +57,18 @@ if TYPE_CHECKING:
 @options.folder_options
 @options.training_options
 @options.mixing_options
+@options.regularisation_options
 @options.data_dir_option
 def prune(
-    terminal: Terminal, *, run: Path, teachers: tuple[Path, ...], out: Path | None, resume: bool, **asked: Any
+    terminal: Terminal,
+    *,
+    run: Path,
+    ratio: float | None,
+    keep: tuple[tuple[str, int], ...],
+    teachers: tuple[Path, ...],
+    out: Path | None,
+    resume: bool,
+    **asked: Any,
 ) -> int:
     """Remove channels from a trained network and train it on.
 
@@ -58,7 +77,9 @@ def prune(
     """
     from econet.runs.folder import open_run
 
-    asked |= options.length(asked)
+    if ratio is None and not keep:
+        raise UserError("--ratio R is missing", "it is the share of the MACs to take away", "--ratio 0.5")
+    asked |= {"ratio": ratio or 0.0, "keep": dict(keep)} | options.length(asked)
     named = options.named_teachers(teachers)
     teacher = "none" if named is None else named or "parent"
     wanted = options.settings(PruneOptions, asked, teacher=teacher, tuning=options.settings(TrainOptions, asked))

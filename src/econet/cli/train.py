@@ -69,16 +69,7 @@ if TYPE_CHECKING:
         help="Noise along the pixels' principal colours [default: none].",
     ),
     options.mixing_options,
-    click.option(
-        "--weight-decay", type=float, metavar="F", help="Pull of the weights to zero [default: the model's own]."
-    ),
-    click.option(
-        "--label-smoothing",
-        type=float,
-        metavar="F",
-        help="Share of each label given to all classes [default: the model's own].",
-    ),
-    click.option("--ema", type=float, metavar="F", help="Decay of the weights' average [default: the model's own]."),
+    options.regularisation_options,
     click.option("--tune", type=int, metavar="N", help="First search rate, decay, smoothing, augmentation: N trials."),
     click.option("--patience", type=int, metavar="N", help="Stop after N epochs no better on half of validation."),
 )

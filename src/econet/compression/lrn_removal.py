@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from econet.errors import UserError
 from econet.models.architecture import Activation, AnyLayer, Lrn, MapNorm
-from econet.models.layers_2012 import LocalLayer, LrnLayer
-from econet.models.network import ConvLayer, DenseLayer, Network, SeparableLayer
+from econet.models.layers_2012 import LrnLayer
+from econet.models.network import Network, reading_weight
 
 
 def has_lrn(network: nn.Module) -> bool:
@@ -58,7 +58,7 @@ def without_lrn(network: Network, factors: Sequence[float]) -> Network:
         if isinstance(record, Lrn):
             factor *= next(remaining)
             continue
-        reads = _reading_weight(layer) is not None
+        reads = reading_weight(layer) is not None
         if factor != 1.0 and not reads and (_bends(record) or any(True for _ in layer.parameters())):
             raise _stuck(network, type(record).__name__)
         # c a / (1 + alpha sum (c a)^2)^beta is c times the same with alpha c^2 on a.
@@ -68,7 +68,7 @@ def without_lrn(network: Network, factors: Sequence[float]) -> Network:
     made = Network(replace(network.architecture, layers=tuple(record for _, record in kept)))
     for own, (layer, _), factor in zip(made.layers, kept, carried, strict=True):
         own.load_state_dict(layer.state_dict())
-        weight = _reading_weight(own)
+        weight = reading_weight(own)
         if weight is not None:
             with torch.no_grad():
                 weight.mul_(factor)
@@ -86,18 +86,3 @@ def _stuck(network: Network, kind: str) -> UserError:
         f"a layer of kind {kind} follows it, which a constant factor cannot pass through",
         "train the network without it: --switch lrn=false",
     )
-
-
-def _reading_weight(layer: nn.Module) -> Tensor | None:
-    """The weights that read what comes in, where there are any."""
-    match layer:
-        case ConvLayer():
-            return layer.conv.weight
-        case SeparableLayer():
-            return layer.depthwise.weight
-        case LocalLayer():
-            return layer.weight
-        case DenseLayer():
-            return layer.linear.weight
-        case _:
-            return None

@@ -7,8 +7,9 @@ same shape, costs less, and answers as the network does with those channels at z
 """
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from torch import Tensor, nn
@@ -55,28 +56,32 @@ def prune_channels(
     images: Tensor,
     *,
     removed_fraction: float,
+    keep: Mapping[str, int] = MappingProxyType({}),
     importance: Importance = "magnitude",
     batches: Iterable[Batch] = (),
 ) -> Pruned:
     """A narrower copy of `network`: about `removed_fraction` of its MACs are gone, 0 <= fraction < 1.
 
+    Layers named in `keep` have so many channels afterwards, whatever the fraction; with a fraction of 0 they alone
+    change.
+
     Takes a network fed `[N, C, H, W]` float32 that gives `[N, K]` logits; `images` are some of what it is used on, at
     least 2. `batches` of training images and labels serve the importance `taylor`. The network itself is not changed.
-    Raises UserError naming what stands in the way: torch cannot follow it, or layers that cannot be cut leave too
-    little to take away.
+    Raises UserError naming what stands in the way: torch cannot follow it, layers that cannot be cut leave too little
+    to take away, or a width that is asked for cannot be had.
     """
     original = copy.deepcopy(network).to("cpu").eval()
     findings = label_run(traced(original, images[:2]))
     channels = settled(findings)
     values = scores(importance, original, channels, batches)
-    kept = chosen(_costs(original, channels), values, removed_fraction)
+    kept = chosen(_costs(original, channels), values, removed_fraction, keep)
     result = _attempt(original, channels, kept, images)
     if isinstance(result, Pruned):
         return result
     stubborn = _stubborn_layers(original, channels, images)
     channels = settled(findings, stubborn)
     values = scores(importance, original, channels, batches)
-    kept = chosen(_costs(original, channels), values, removed_fraction)
+    kept = chosen(_costs(original, channels), values, removed_fraction, keep)
     result = _attempt(original, channels, kept, images)
     if isinstance(result, Pruned):
         return result

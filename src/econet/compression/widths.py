@@ -1,18 +1,19 @@
-"""How wide every layer stays: by importance over the whole network, at widths that machines like.
+"""How wide every layer stays: by importance over the whole network at widths that machines like, or as asked by name.
 
 Runtimes compute in blocks of 16 channels, in 8 bits of 4: a width of 30 is slower than one of 32. So a width that
 shrinks becomes a multiple of 16, in narrow layers of 8 or of 4, chosen so that the MACs taken away come as near to
 what was asked as these steps allow.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from econet.compression.channels import ANSWERS, Channels, Region
-from econet.errors import UserError
+from econet.errors import UserError, unknown_name
 
 Kept = NDArray[np.bool_]
 # How far the MACs that go are from what was asked, where each region keeps so many classes.
@@ -51,14 +52,21 @@ def stays(classes: NDArray[np.int64], kept: Kept) -> Kept:
     return np.append(kept, True)[classes]
 
 
-def chosen(costs: Costs, scores: NDArray[np.float64], ratio: float) -> Kept:
+def chosen(
+    costs: Costs, scores: NDArray[np.float64], ratio: float, asked: Mapping[str, int] = MappingProxyType({})
+) -> Kept:
     """The classes to keep so that about `ratio` of the MACs go: in each region those with the highest scores.
 
-    One threshold over all regions, each width then at the nearest step, and single steps until no other one comes
-    nearer. Raises UserError where so much cannot go.
+    Layers in `asked` get so many channels, by name, whatever the ratio. For the others one threshold over all regions,
+    each width then at the nearest step, and single steps until no other one comes nearer; a ratio of 0 leaves them
+    whole. Raises UserError where so much cannot go, and for a width that cannot be had.
     """
     channels = costs.channels
-    plans = [_Plan(region, scores[region.classes], ratio) for region in channels.regions]
+    settled = _settled(channels, asked)
+    plans = [
+        _Plan(region, scores[region.classes], [settled[place]] if place in settled else _allowed(region, ratio))
+        for place, region in enumerate(channels.regions)
+    ]
     whole = costs.macs(np.ones(channels.count, bool))
     counts = [plan.allowed[0] for plan in plans]
     most = 1 - costs.macs(_kept(channels, plans, counts)) / whole
@@ -83,10 +91,10 @@ def chosen(costs: Costs, scores: NDArray[np.float64], ratio: float) -> Kept:
 class _Plan:
     """One region: its classes from the most important down, and how many of them may be kept."""
 
-    def __init__(self, region: Region, scores: NDArray[np.float64], ratio: float) -> None:
+    def __init__(self, region: Region, scores: NDArray[np.float64], allowed: list[int]) -> None:
         order = np.argsort(-scores, kind="stable")
         self.ranked, self.scores = region.classes[order], scores[order]
-        self.allowed = _allowed(region, ratio)
+        self.allowed = allowed
 
     def at(self, threshold: float) -> int:
         """How many stay where a score above `threshold` is wanted: the nearest allowed number."""
@@ -106,6 +114,36 @@ def _allowed(region: Region, ratio: float) -> list[int]:
         if (held + number * each) % step == 0 or (held + number * each) in SMALL_WIDTHS
     ]
     return [*good, count]
+
+
+def _settled(channels: Channels, asked: Mapping[str, int]) -> dict[int, int]:
+    """By the number of a region how many of its classes stay, so that each layer in `asked` has the width asked."""
+    found: dict[int, int] = {}
+    for name, width in asked.items():
+        if name not in channels.layers:
+            raise unknown_name("layer", name, list(channels.layers))
+        classes = channels.layers[name]
+        free, uses = np.unique(classes[classes >= 0], return_counts=True)
+        if not len(free):
+            raise _unreachable(name, width, next(each.reason for each in channels.held if each.layer == name))
+        place, region = next(
+            (place, region) for place, region in enumerate(channels.regions) if free[0] in region.classes
+        )
+        each = int(uses[0])
+        if len(free) < len(region.classes) or (uses != each).any():
+            raise _unreachable(name, width, f"its channels leave with others of `{region.widest}`, not evenly")
+        held = int((classes < 0).sum())
+        count, rest = divmod(width - held, each)
+        if rest or not 1 <= count <= len(free):
+            steps = f" in steps of {each}" if each > 1 else ""
+            raise _unreachable(name, width, f"it can have {held + each} to {len(classes)} channels{steps}")
+        if found.setdefault(place, count) != count:
+            raise _unreachable(name, width, "another layer that is asked for by name shares its channels")
+    return found
+
+
+def _unreachable(name: str, width: int, why: str) -> UserError:
+    return UserError(f"--keep {name}={width} cannot be reached", why, "another width, or leave the layer out")
 
 
 def _kept(channels: Channels, plans: list[_Plan], counts: list[int]) -> Kept:

@@ -1,11 +1,42 @@
 """The layers of 2012 in ONNX operators: normalisations, unshared weights, plain dropout, the mean image."""
 
+import copy
+from collections.abc import Sequence
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from econet.deployment.graph_writer import GraphWriter
 from econet.models.layers_2012 import LocalLayer, LrnLayer, MapNormLayer, MaskDropout, MeanImageLayer
+from econet.models.network import reading_weight
+
+
+def without_dropout(layers: Sequence[nn.Module]) -> list[nn.Module]:
+    """`layers` as they answer, dropout gone: what that of 2012 multiplies by goes into the weights that read it.
+
+    Where a layer without weights reads it, the product stays.
+    """
+    found: list[nn.Module] = []
+    for layer in layers:
+        if isinstance(layer, nn.Dropout):
+            continue
+        if found and isinstance(found[-1], MaskDropout) and reading_weight(layer) is not None:
+            found[-1] = _scaled(layer, found[-1].kept)
+        else:
+            found.append(layer)
+    return found
+
+
+def _scaled(layer: nn.Module, factor: float) -> nn.Module:
+    """A copy of `layer` that answers as if `factor` times what it reads came in."""
+    made = copy.deepcopy(layer)
+    weight = reading_weight(made)
+    if weight is not None:
+        with torch.no_grad():
+            weight.mul_(factor)
+    return made
 
 
 def write_layer_2012(writer: GraphWriter, layer: nn.Module, x: str) -> str:

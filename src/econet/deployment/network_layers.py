@@ -6,6 +6,7 @@ from torch import nn
 
 from econet.deployment.parity_cause import LayerOutput
 from econet.images.preprocess import Pixels, Preprocess, cropped, scaled
+from econet.models.layers_2012 import MaskDropout
 from econet.models.network import Network
 
 
@@ -19,7 +20,7 @@ def layer_outputs(network: Network, pixels: Pixels, preprocess: Preprocess) -> l
     with torch.no_grad():
         for index, layer in enumerate(network.layers):
             x = layer.to("cpu")(x)
-            if not isinstance(layer, nn.Dropout):
+            if not isinstance(layer, nn.Dropout | MaskDropout):  # a file has no tensor of theirs
                 # A copy: a rectifier behind it works in place.
                 found.append(LayerOutput(f"{index} ({type(layer).__name__})", x.numpy().copy()))
     network.train(was_training)

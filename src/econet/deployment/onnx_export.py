@@ -14,7 +14,7 @@ from econet.deployment.classic_layers_export import write_classic_layer
 from econet.deployment.convolution_export import as_double, folded, unless_default, write_convolution, write_rectified
 from econet.deployment.foreign_export import foreign_graph
 from econet.deployment.graph_writer import INPUT, OUTPUT, GraphWriter, write_scaling
-from econet.deployment.layers_2012_export import write_layer_2012
+from econet.deployment.layers_2012_export import without_dropout, write_layer_2012
 from econet.deployment.metadata import Metadata, embed
 from econet.deployment.strip import strip
 from econet.errors import UserError
@@ -67,7 +67,7 @@ def _catalog_graph(
         )
     writer = GraphWriter()
     x = write_scaling(writer, preprocess, INPUT)
-    layers = [layer for layer in network.layers if not isinstance(layer, nn.Dropout)]
+    layers = without_dropout(network.layers)
     for layer in layers[:-1]:
         x = _write_layer(writer, layer, x)
     _write_last(writer, cast("DenseLayer", layers[-1]), x)

@@ -138,23 +138,29 @@ def _files(
     """Every file of the story, exported where it was not, the remedies, and how many images chose among them."""
     seen = seen_by(dataset, subject.runs[-1].config.architecture)
     chosen = validation_images(seen, images)
-    few = scoring(validation_images(seen, min(len(chosen), _LAYER_IMAGES)), seen.preprocess)
+    fewer = min(len(chosen), _LAYER_IMAGES)
+    few = scoring(validation_images(seen, fewer), seen.preprocess)
     files = [] if subject.before is None else [File("trained", subject.before.name, subject.before, None)]
     for place, run in enumerate(subject.runs):
         export_run(run, dataset, int8=is_quantized(run), parity_drop=PARITY_DROP, progress=progress)
         path = run.artifact("int8" if is_quantized(run) else "fp32")
         before = subject.runs[place - 1] if place else None
-        files.append(File(kind_of(run), named(run), path, run, _layers(run, before, seen, few, progress)))
+        files.append(File(kind_of(run), named(run), path, run, _layers(run, before, dataset, fewer, progress)))
     remedies, last = _in_int8(subject, dataset, scoring(chosen, seen.preprocess), few, progress)
     return [*files, *last], remedies, len(chosen)
 
 
-def _layers(run: Run, before: Run | None, dataset: Dataset, score: Score, progress: Progress) -> tuple[LayerCost, ...]:
-    """Which layers a run cost most in, against the run before; empty where it is another network altogether."""
+def _layers(run: Run, before: Run | None, dataset: Dataset, images: int, progress: Progress) -> tuple[LayerCost, ...]:
+    """Which layers a run cost most in, against the run before, on so many validation images.
+
+    Empty where it is another network altogether.
+    """
     kind = kind_of(run)
     if before is None or kind not in ("pruned", "quantized"):
         return ()
     progress.note(f"{run.folder}: what each layer cost")
+    dataset = seen_by(dataset, run.config.architecture)  # a cut may have put an offset in the mean image's place
+    score = scoring(validation_images(dataset, images), dataset.preprocess)
     if kind == "pruned":
         return pruned_layers(run, before, dataset, score)
     return int8_layers(quantized_network(run), before, score, trained_on=True)

@@ -3,12 +3,10 @@
 from econet.compression.cut_costs import cut_costs
 from econet.compression.fake_quant import FakeQuantNetwork
 from econet.compression.layer_names import layer_names
-from econet.compression.lrn_removal import without_lrn
 from econet.compression.sensitivity import Score, int8_cost, whole_costs
 from econet.data.dataset import Dataset
-from econet.jobs.narrowing import PROOF_IMAGES, training_sample
+from econet.jobs.narrowing import PROOF_IMAGES, changed, training_sample
 from econet.models.cuts import Cut
-from econet.models.network import Network
 from econet.runs.folder import Run
 from econet.runs.ledger_records import LayerCost
 from econet.runs.sensitivity_records import Cost
@@ -35,11 +33,10 @@ def int8_layers(
 def pruned_layers(run: Run, parent: Run, dataset: Dataset, score: Score) -> tuple[LayerCost, ...]:
     """What the cut of a pruned run cost in each place alone, before it was trained on, the dearest first.
 
-    `dataset` is as the parent's network sees it.
+    `dataset` is as the pruned network sees it.
     """
-    record, network = run.pruning, trained_network(parent)
-    if record.lrn_factors is not None and isinstance(network, Network):
-        network = without_lrn(network, record.lrn_factors)
+    record = run.pruning
+    network = changed(trained_network(parent), record, run.config.data.preprocess)
     images, _ = training_sample(dataset, PROOF_IMAGES, run.config.seed)
     costs = cut_costs(network.eval(), Cut(keep=record.keep, groups=record.groups), images, score)
     return _dearest_first(costs, score(network))

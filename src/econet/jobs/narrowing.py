@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -14,14 +14,17 @@ from torch import nn
 
 from econet.compression.importance import Batch
 from econet.compression.lrn_removal import has_lrn, lrn_factors, without_lrn
+from econet.compression.mean_removal import has_mean_image, without_mean_image
 from econet.compression.pruning import Pruned, cut_copy, prune_channels
+from econet.compression.weaker_dropout import with_dropout
 from econet.data.augmentation import Augmenter
 from econet.data.dataset import Dataset
 from econet.errors import UserError, read_from
 from econet.files import sha256_of
+from econet.images.preprocess import Preprocess
 from econet.jobs.options import PruneOptions
 from econet.jobs.run_data import seen_by
-from econet.models.architecture import to_data
+from econet.models.architecture import Dropout, to_data
 from econet.models.cuts import Cut
 from econet.models.network import Network
 from econet.runs import provenance
@@ -52,6 +55,15 @@ class Step:
         return 1 - (1 - options.ratio) ** (self.number / options.iterations)
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is done to a network before it is cut, in this order, as `Pruning` records it."""
+
+    lrn_factors: tuple[float, ...] | None
+    mean_dropped: bool
+    dropout: float | None
+
+
 def starting_network(step: Step, module: nn.Module | None) -> nn.Module:
     """The parent's trained network; `module`, where it was handed over as an object, stays as it is."""
     return trained_network(step.parent, copy.deepcopy(module))
@@ -66,20 +78,36 @@ def narrowed(
     """
     network = starting_network(step, module)
     images = seen_by(dataset, step.parent.config.architecture)
-    seed, factors = options.tuning.seed, None
+    _check_dropout(step, network, options)
+    seed, changes = options.tuning.seed, Changes(None, has_mean_image(network) and options.drop_mean, options.dropout)
     if isinstance(network, Network) and has_lrn(network):
         _check_lrn(step, options)
         factors = lrn_factors(network, training_sample(images, LRN_IMAGES, seed)[0])
-        network = without_lrn(network, factors)
+        changes = replace(changes, lrn_factors=factors)
+    network = changed(network, changes, dataset.preprocess)
+    images = dataset if changes.mean_dropped else images
     batches = _batches(images, seed) if options.importance == "taylor" else iter(())
     pruned = prune_channels(
         network,
         training_sample(images, PROOF_IMAGES, seed)[0],
         removed_fraction=_fraction(step, options),
+        keep=options.keep,
         importance=options.importance,
         batches=batches,
     )
-    return pruned.network, _architecture(step, pruned.network, pruned.cut), _record(step, options, pruned, factors)
+    record = _record(step, options, pruned, changes)
+    return pruned.network, _architecture(step, pruned.network, pruned.cut), record
+
+
+def changed(network: nn.Module, changes: Changes | Pruning, preprocess: Preprocess) -> nn.Module:
+    """What is cut: the parent's `network` with the changes made before, for pixels scaled by `preprocess`."""
+    if not isinstance(network, Network):
+        return network
+    if changes.lrn_factors is not None:
+        network = without_lrn(network, changes.lrn_factors)
+    if changes.mean_dropped:
+        network = without_mean_image(network, preprocess)
+    return network if changes.dropout is None else with_dropout(network, changes.dropout)
 
 
 def _architecture(step: Step, network: nn.Module, cut: Cut) -> dict[str, Any]:
@@ -103,8 +131,7 @@ def narrowed_again(step: Step, record: Pruning, module: nn.Module | None) -> nn.
         )
     network = starting_network(step, module)
     with read_from(step.run.pruning_path):
-        if record.lrn_factors is not None and isinstance(network, Network):
-            network = without_lrn(network, record.lrn_factors)
+        network = changed(network, record, step.run.config.data.preprocess)
         cut = Cut(keep=record.keep, groups=record.groups)
         narrow = cut_copy(network, cut)
         if digest(_architecture(step, narrow, cut)) != digest(step.run.config.architecture):
@@ -126,6 +153,17 @@ def _check_lrn(step: Step, options: PruneOptions) -> None:
         )
 
 
+def _check_dropout(step: Step, network: nn.Module, options: PruneOptions) -> None:
+    """Raises UserError where dropout is to change that is not there, or not known to be."""
+    has = isinstance(network, Network) and any(isinstance(layer, Dropout) for layer in network.architecture.layers)
+    if options.dropout is not None and not has:
+        raise UserError(
+            f"--dropout {options.dropout:g} has nothing to change in {step.parent.folder}",
+            f"{step.parent.config.model} is no network of the catalog with dropout",
+            "leave --dropout out",
+        )
+
+
 def _fraction(step: Step, options: PruneOptions) -> float:
     """The share of the parent's MACs to take away, where earlier steps may have taken more or less than asked."""
     if step.number == 1:
@@ -134,7 +172,7 @@ def _fraction(step: Step, options: PruneOptions) -> float:
     return max(0.0, 1 - (1 - step.target(options)) * earlier.origin_sizes.macs / earlier.after.macs)
 
 
-def _record(step: Step, options: PruneOptions, pruned: Pruned, factors: tuple[float, ...] | None) -> Pruning:
+def _record(step: Step, options: PruneOptions, pruned: Pruned, changes: Changes) -> Pruning:
     size, proof = step.parent.weights_path.stat().st_size, pruned.proof
     before = Sizes(macs=pruned.macs[0], parameters=pruned.parameters[0], bytes=size)
     content = {name: value.detach().contiguous() for name, value in pruned.network.state_dict().items()}
@@ -165,7 +203,10 @@ def _record(step: Step, options: PruneOptions, pruned: Pruned, factors: tuple[fl
         proof=CutProof(max_difference=proof.difference, images=proof.images, number_type=proof.number_type),
         keep=pruned.cut.keep,
         groups=pruned.cut.groups,
-        lrn_factors=factors,
+        asked_widths=dict(options.keep),
+        lrn_factors=changes.lrn_factors,
+        mean_dropped=changes.mean_dropped,
+        dropout=changes.dropout,
     )
 
 

@@ -198,14 +198,20 @@ def _check_teaching(options: TrainOptions) -> None:
 class PruneOptions:
     """How to make a trained network narrower, and how to train it afterwards.
 
-    `ratio` is the share of the network's MACs taken away, in `iterations` equal steps of what is left. `teacher` is
-    `parent`, `none`, a run or several. `tuning` is the training behind every step; 0 epochs: the cut alone.
+    `ratio` is the share of the network's MACs taken away, in `iterations` equal steps of what is left. Layers named in
+    `keep`, as the cut network has them, get so many channels, whatever the ratio. `drop_lrn` and `drop_mean` put
+    constants in the place of local response normalisation and an offset in that of the mean image; `dropout` is the
+    probability of the network's dropout layers from then on. `teacher` is `parent`, `none`, a run or several.
+    `tuning` is the training behind every step; 0 epochs: the cut alone.
     """
 
-    ratio: float
+    ratio: float = 0.0
+    keep: Mapping[str, int] = field(default_factory=dict[str, int])
     importance: Importance = "magnitude"
     iterations: int = 1
     drop_lrn: bool = False
+    drop_mean: bool = False
+    dropout: float | None = None
     teacher: str | Path | Sequence[Path] = "parent"
     tuning: TrainOptions = field(default_factory=TrainOptions)
 
@@ -229,6 +235,13 @@ def check_prune_options(options: PruneOptions) -> None:
             "--ratio 0.5",
         )
     check_range("--iterations", options.iterations, 1, 50)
+    check_range("--dropout", options.dropout, 0, 0.95)
+    if options.keep and options.iterations > 1:
+        raise UserError(
+            "--keep goes with one iteration",
+            "the widths asked for are reached at once",
+            "leave --iterations out, or prune the pruned run again",
+        )
     if options.importance not in get_args(Importance):
         raise unknown_name("importance", options.importance, get_args(Importance))
     tuning = options.tuning

@@ -1,7 +1,7 @@
 """`prune`: channels out of a trained network, proven, and what is left trained on; a run of its own at every step."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from econet.errors import UserError, read_from
 from econet.files import folder_lock, sha256_of
 from econet.jobs.narrowing import Step, narrowed, narrowed_again
 from econet.jobs.options import PruneOptions, TrainOptions, check_prune_options
-from econet.jobs.run_data import LISTING, check_same_data, holds_a_run, seen_by
+from econet.jobs.run_data import LISTING, check_same_data, data_config, holds_a_run, seen_by
 from econet.jobs.teaching import check_features, recorded_teachers, teachers_of
 from econet.jobs.train import configured, describe, resolved
 from econet.jobs.trial import measured_choices
@@ -133,7 +133,7 @@ def _begun(
     idle = asked.epochs == 0
     teacher = None
     if training.teacher is not None and not idle:
-        teacher = teachers_of(training.teacher, parent.data, run.folder, copy.deepcopy(module))
+        teacher = teachers_of(training.teacher, data_config(seen), run.folder, copy.deepcopy(module))
         check_features(training.teacher, parent.model, network, teacher)
     choices = measured_choices(
         network, teacher, seen, training, replace(asked, deterministic=asked.deterministic or idle)
@@ -179,7 +179,7 @@ def _tuning(step: Step, options: PruneOptions) -> TrainOptions:
 def _check_same_cut(step: Step, record: Pruning, options: PruneOptions) -> None:
     """Raises UserError where the run was begun with another cut than is asked for now.
 
-    --drop-lrn shows in the first step alone, of a network that had any: behind it there is none left to drop.
+    --drop-lrn and --drop-mean show in the first step alone, of a network that had any: behind it there is none left.
     """
     parent = provenance.relative_to(step.parent.folder, step.run.folder)
     if record.lrn_factors is not None and not options.drop_lrn:
@@ -188,9 +188,17 @@ def _check_same_cut(step: Step, record: Pruning, options: PruneOptions) -> None:
             "now its normalisation is to stay, with which it cannot be cut",
             "--drop-lrn, or --out NEW",
         )
+    if record.mean_dropped and not options.drop_mean:
+        raise UserError(
+            f"{step.run.folder} was begun with --drop-mean",
+            "now its mean image is to stay",
+            "--drop-mean, or --out NEW",
+        )
     for option, was, now in (
         ("RUN", record.parent, parent),
         ("--ratio", record.ratio, options.ratio),
+        ("--keep", _in_words(record.asked_widths), _in_words(options.keep)),
+        ("--dropout", record.dropout, options.dropout),
         ("--importance", record.importance, options.importance),
         ("--iterations", record.iterations, options.iterations),
     ):
@@ -198,6 +206,10 @@ def _check_same_cut(step: Step, record: Pruning, options: PruneOptions) -> None:
             raise UserError(
                 f"{step.run.folder} was begun with {option} {was}", f"now it is {now}", f"{option} {was}, or --out NEW"
             )
+
+
+def _in_words(widths: Mapping[str, int]) -> str:
+    return " ".join(f"{layer}={width}" for layer, width in sorted(widths.items())) or "nothing"
 
 
 def _resumed(step: Step, record: Pruning, module: nn.Module | None) -> nn.Module:

@@ -1,6 +1,6 @@
 """What `import econet` offers: data, training, evaluation, export and comparison as plain functions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -145,10 +145,13 @@ def export(
 def prune(
     run: Run | Path | str,
     *,
-    ratio: float,
+    ratio: float = 0.0,
+    keep: Mapping[str, int] | None = None,
     importance: Importance = "magnitude",
     iterations: int = 1,
     drop_lrn: bool = False,
+    drop_mean: bool = False,
+    dropout: float | None = None,
     time: str | None = None,
     epochs: int | None = None,
     out: Path | str | None = None,
@@ -161,17 +164,21 @@ def prune(
 ) -> Run:
     """Take `ratio` of a finished run's MACs away, train what is left on, and return the new run.
 
-    `teacher` is a run or several, "none", or "parent": the run itself teaches. `module` and `data` are for a run of
-    your own network object, which is not changed. `epochs=0` cuts alone. Other options as in TrainOptions. Raises
-    UserError where something can be put right.
+    `keep` gives layers so many channels by name, such as {"layers.1.conv": 48}, whatever the ratio. `teacher` is a run
+    or several, "none", or "parent": the run itself teaches. `module` and `data` are for a run of your own network
+    object, which is not changed. `epochs=0` cuts alone. Other options as in TrainOptions. Raises UserError where
+    something can be put right.
     """
     found = _opened(run)
     config = found.config
     asked = PruneOptions(
         ratio=ratio,
+        keep=keep or {},
         importance=importance,
         iterations=iterations,
         drop_lrn=drop_lrn,
+        drop_mean=drop_mean,
+        dropout=dropout,
         teacher=teacher if isinstance(teacher, str) else _folders_of(teacher) or "none",
         tuning=TrainOptions(epochs=epochs, time_s=_seconds(time, epochs), **options),
     )

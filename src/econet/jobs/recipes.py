@@ -157,9 +157,13 @@ def _check_seed(run: Run, seed: int) -> None:
 
 def _other_recipe(name: str, seed: int, progress: Progress, threads: int | None, data_dir: Path | None) -> Run:
     """The finished last run of another recipe; made first where it is not there."""
-    recipe = read_recipe(name)
+    recipe, home = read_recipe(name), RUNS / name / f"seed-{seed}"
+    last = Run(home / recipe.steps[-1].run)
+    if last.is_finished:  # then its pictures need not be loaded beside this recipe's own
+        _check_seed(last, seed)
+        return last
     dataset = _dataset(recipe, data_dir)
-    return _trained(recipe, seed, RUNS / name / f"seed-{seed}", dataset, progress, threads, data_dir)[-1]
+    return _trained(recipe, seed, home, dataset, progress, threads, data_dir)[-1]
 
 
 def _result(

@@ -165,6 +165,21 @@ class Network(nn.Module):
         return x
 
 
+def reading_weight(layer: nn.Module) -> Tensor | None:
+    """The weights of a layer of a network that read what comes in, in proportion; None where there are none such."""
+    match layer:
+        case ConvLayer():
+            return layer.conv.weight
+        case SeparableLayer():
+            return layer.depthwise.weight
+        case LocalLayer():
+            return layer.weight
+        case DenseLayer():
+            return layer.linear.weight
+        case _:
+            return None
+
+
 USUAL = Weighted()
 
 

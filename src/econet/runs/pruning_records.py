@@ -60,7 +60,9 @@ class Pruning(Record, frozen=True, kw_only=True):
 
     `ratio` was asked of the origin's MACs, and `target` is the share of them that this of `iterations` is to reach.
     `keep` and `groups` are the cut: the positions that stay of every tensor that shrank, axis by axis.
-    `lrn_factors`: the constants that took the place of the normalisations that were dropped; None where none was.
+    `asked_widths` are the layers whose channels were asked for by name. `lrn_factors`: the constants that took the
+    place of the normalisations that were dropped; None where none was. `mean_dropped`: an offset took the mean image's.
+    `dropout`: the probability that dropout layers were given; None where they stayed as they were.
     """
 
     schema: int = SCHEMA
@@ -81,4 +83,7 @@ class Pruning(Record, frozen=True, kw_only=True):
     proof: CutProof
     keep: dict[str, tuple[str | None, ...]]
     groups: dict[str, int]
+    asked_widths: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     lrn_factors: tuple[float, ...] | None = None
+    mean_dropped: bool = False
+    dropout: float | None = None

@@ -86,12 +86,18 @@ class CompressionStep(RecipeStep, frozen=True, kw_only=True):
 class PruneStep(CompressionStep, frozen=True, kw_only=True, tag="prune"):
     """Channels out of a run, as `econet prune` takes them."""
 
-    ratio: float
+    ratio: float = 0.0
+    keep: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     importance: Importance = "magnitude"
     iterations: int = 1
     drop_lrn: bool = False
+    drop_mean: bool = False
+    dropout: float | None = None
     optimizer: OptimizerName | None = None
     schedule: ScheduleName = "one-cycle"
+    weight_decay: float | None = None
+    label_smoothing: float | None = None
+    ema: float | None = None
     match_features: float | None = None
 
 

@@ -1,7 +1,8 @@
 """The way back: the weights of an exported file, integer ones as the floats they stand for, in a network of torch.
 
-Batch norm is folded in a file. What is read back starts with a batch norm that changes nothing; once pictures have
-been seen (`settle_norms`) it changes nothing in training either, where it measures by itself.
+What dropout of 2012 multiplies by is folded in a file, and is taken out again. Batch norm is folded too: what is read
+back starts with one that changes nothing; once pictures have been seen (`settle_norms`) it changes nothing in training
+either, where it measures by itself.
 """
 
 from pathlib import Path
@@ -15,7 +16,8 @@ from torch import Tensor, nn
 
 from econet.deployment.model_file import read_model
 from econet.errors import UserError
-from econet.models.network import Network
+from econet.models.layers_2012 import MaskDropout
+from econet.models.network import Network, reading_weight
 
 Floats = NDArray[np.float32]
 _WEIGHTED = ("Conv", "Gemm", "MatMul")
@@ -39,6 +41,10 @@ def read_back(network: Network, path: Path) -> None:
     with torch.no_grad():
         for (layer, norm), (weight, bias) in zip(layers, found, strict=True):
             _fill(layer, norm, torch.from_numpy(weight), torch.from_numpy(bias))
+        for before, layer in zip(network.layers, network.layers[1:], strict=False):
+            reads = reading_weight(layer)
+            if isinstance(before, MaskDropout) and reads is not None:
+                reads.div_(before.kept)
 
 
 def settle_norms(network: nn.Module, images: Tensor) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from econet.data.dataset import Images
 from econet.data.stream import StreamedPixels, as_streamed
@@ -101,8 +100,12 @@ class Streamed:
 
 def _unfolded(images: Tensor, preprocess: Preprocess, edge: Edge) -> Tensor:
     """Every window of `images` [N, H, W, C] and their mirror images: a view [2N, rows, columns, h, w, C]."""
-    padding = edge.padding
-    padded = F.pad(images, (0, 0, padding, padding, padding, padding), value=float(edge.level))
-    both = torch.cat([padded, padded.flip(2)])
+    count, padding = len(images), edge.padding
+    height, width = images.shape[1] + 2 * padding, images.shape[2] + 2 * padding
+    # Filled in place: the padded pictures once more in memory would be gigabytes of 50,000 with 128 pixels a side.
+    both = images.new_full((2 * count, height, width, images.shape[3]), edge.level)
+    inside = both[:, padding : height - padding, padding : width - padding]
+    inside[:count] = images
+    inside[count:] = images.flip(2)
     height, width = preprocess.image_size
     return both.unfold(1, height, 1).unfold(2, width, 1).permute(0, 1, 2, 4, 5, 3)
