@@ -68,7 +68,7 @@ def _integer_constants(writer: GraphWriter, node: onnx.NodeProto, plan: QdqPlan)
         bias_scale = (scale * input_scale).astype(np.float32)
         bias_codes = np.rint(bias.astype(np.float64) / bias_scale).astype(np.int32)
         if node.op_type == "Conv":
-            # Four bytes a channel less than codes with scales. ONNX Runtime (from 1.21) finds the codes again by itself.
+            # Four bytes a channel less than codes with scales; ONNX Runtime (from 1.21) finds the codes again itself.
             names.append(writer.constant((bias_codes * bias_scale.astype(np.float64)).astype(np.float32)))
         else:
             constants = [writer.constant(bias_codes), writer.constant(bias_scale)]
