@@ -94,7 +94,7 @@ def test_layers_named_get_the_width_asked_and_the_others_give_what_is_left_of_th
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
-        ({"w3": 8}, r"(?s)unknown layer 'w3'"),
+        ({"w3": 8}, r"(?s)--keep w3=8 names no layer.*are: w0, w1"),
         ({"w0": 0}, r"(?s)w0=0 cannot be reached.*1 to 64 channels"),
         ({"w0": 65}, r"(?s)w0=65 cannot be reached.*1 to 64 channels"),
     ],

@@ -178,7 +178,9 @@ def test_a_step_offers_every_option_of_its_command(command):
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        ("ratio = 0.4", "", "step 2 (`slim`) cannot be read"),
+        ("ratio = 0.4", "", "step 2 (`slim`): `ratio` is missing"),
+        ("ratio = 0.4", 'keep = { "layers.0.conv" = 4 }', "step 2 (`slim`): `keep` goes with one iteration"),
+        ("ratio = 0.4", "ratio = 0.4\ndropout = 1.5", "step 2 (`slim`): `dropout` 1.5 is out of range"),
         ("ratio = 0.4", "ration = 0.4", "step 2 (`slim`): unknown field `ration`"),
         ("ratio = 0.4", "ration = 0.4", "did you mean ratio"),
         ("ratio = 0.4", "ratio = 1.4", "step 2 (`slim`): `ratio` 1.4 is out of range"),

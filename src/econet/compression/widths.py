@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from econet.compression.channels import ANSWERS, Channels, Region
-from econet.errors import UserError, unknown_name
+from econet.errors import UserError
 
 Kept = NDArray[np.bool_]
 # How far the MACs that go are from what was asked, where each region keeps so many classes.
@@ -121,7 +121,11 @@ def _settled(channels: Channels, asked: Mapping[str, int]) -> dict[int, int]:
     found: dict[int, int] = {}
     for name, width in asked.items():
         if name not in channels.layers:
-            raise unknown_name("layer", name, list(channels.layers))
+            raise UserError(
+                f"--keep {name}={width} names no layer",
+                f"those of the network that is cut are: {', '.join(channels.layers)}",
+                "one of them",
+            )
         classes = channels.layers[name]
         free, uses = np.unique(classes[classes >= 0], return_counts=True)
         if not len(free):

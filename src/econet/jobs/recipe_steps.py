@@ -71,6 +71,8 @@ def check_step(step: AnyStep) -> None:
     if not isinstance(step, PruneStep):
         check_train_options(train_options(step, anywhere))
         return
+    if step.ratio is None and not step.keep:
+        raise UserError("`ratio` is missing", "it is the share of the MACs to take away", "ratio = 0.5, or `keep`")
     if step.epochs is None and step.time is None:
         raise UserError("`epochs` is missing", "it says how long to train on; 0 cuts alone", "epochs = 10")
     check_prune_options(prune_options(step, anywhere))

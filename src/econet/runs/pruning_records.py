@@ -86,4 +86,4 @@ class Pruning(Record, frozen=True, kw_only=True):
     asked_widths: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     lrn_factors: tuple[float, ...] | None = None
     mean_dropped: bool = False
-    dropout: float | None = None
+    dropout: Annotated[float, msgspec.Meta(ge=0, lt=1)] | None = None

@@ -86,7 +86,7 @@ class CompressionStep(RecipeStep, frozen=True, kw_only=True):
 class PruneStep(CompressionStep, frozen=True, kw_only=True, tag="prune"):
     """Channels out of a run, as `econet prune` takes them."""
 
-    ratio: float = 0.0
+    ratio: float | None = None
     keep: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     importance: Importance = "magnitude"
     iterations: int = 1
