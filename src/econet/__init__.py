@@ -4,6 +4,7 @@ Nothing heavy is loaded until it is used (PEP 562).
 """
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from econet.errors import UserError
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     )
     from econet.jobs.python_check import check
     from econet.jobs.python_explain import explain
+
+# From 1.29 on ONNX Runtime's own builds tell their makers of every session, unless this is set before they are loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "Predictor",

@@ -35,6 +35,13 @@ def read_from(path: Path) -> Generator[None]:
         raise UserError(f"{path}: {error.what}", error.why, error.remedy) from error
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """MemoryError, or torch's own kinds, told by name and words so that torch need not be imported."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a misspelt `name` of a `kind` ("model", "data"), with the nearest known ones."""
     names = sorted(known)

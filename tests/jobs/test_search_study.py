@@ -22,6 +22,7 @@ from econet.jobs.search import (
     open_study,
     queue_lost,
     seconds_spent,
+    tell,
 )
 from econet.runs.records import Epoch
 
@@ -116,13 +117,18 @@ def test_points_over_budget_do_not_count_but_only_so_many_are_looked_at(tmp_path
     assert next_trial(study, tmp_path, 2, 4, lambda trials: False) is None
 
 
-def test_time_is_that_of_finished_and_running_trials(tmp_path):
-    study = open_study(tmp_path, 0)
-    assert not Deadline(0.01)(study.get_trials())
-    study.ask()
-    time.sleep(0.02)
-    assert seconds_spent(study.get_trials()) >= 0.02
-    assert Deadline(0.01)(study.get_trials())
+def test_time_is_that_of_finished_and_running_trials_whatever_the_date_does(tmp_path, monkeypatch):
+    study, now = open_study(tmp_path, 0), [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    assert not Deadline(1.0)(study.get_trials())
+    first = next_trial(study, tmp_path, 4, 9, lambda trials: False)
+    now[0] += 5
+    tell(study, first, 0.5)
+    next_trial(study, tmp_path, 4, 9, lambda trials: False)
+    now[0] += 2
+    assert seconds_spent(study.get_trials()) == 5 + 2
+    assert Deadline(7.0)(study.get_trials())
+    assert not Deadline(7.1)(study.get_trials())
     assert not Deadline(None)(study.get_trials())
 
 

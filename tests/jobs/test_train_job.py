@@ -116,6 +116,20 @@ def test_a_photo_that_came_after_is_named(trained, tmp_path):
     assert "added.jpg" in caught.value.why
 
 
+def test_photos_that_went_changed_or_moved_since_are_listed(trained, tmp_path):
+    photos = Path(shutil.copytree(PHOTOS, tmp_path / "photos"))
+    run = trained("run", data=load_data(str(photos), image_size=8), epochs=1)
+    config = run.config_path.read_bytes()
+    hats, dresses = (sorted((photos / "train" / name).iterdir()) for name in ("hat", "dress"))
+    hats[1].unlink()
+    shutil.copyfile(dresses[1], dresses[0])
+    with pytest.raises(UserError, match="belongs to other data") as caught:
+        trained("run", data=load_data(str(photos), image_size=8), epochs=1, resume=True)
+    assert f"1 removed (train/hat/{hats[1].name})" in caught.value.why
+    assert f"1 changed (train/dress/{dresses[0].name})" in caught.value.why
+    assert run.config_path.read_bytes() == config
+
+
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
 def test_a_folder_without_permission_is_refused_before_training(trained, tmp_path, monkeypatch, teller, number):
     monkeypatch.setattr(Path, "write_bytes", refuse(number))

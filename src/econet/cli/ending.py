@@ -13,7 +13,7 @@ from types import FrameType
 import click
 
 from econet.cli.terminal import Terminal
-from econet.errors import UserError
+from econet.errors import UserError, is_out_of_memory
 from econet.training.interruption import Interrupted
 
 DONE = 0
@@ -76,7 +76,7 @@ def as_user_error(error: BaseException) -> UserError | None:
         return error
     if isinstance(error, click.UsageError) and not isinstance(error, click.exceptions.NoArgsIsHelpError):
         return _usage(error)
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return UserError(
             "out of memory",
             str(error).split("\n")[0] or "the system gave no more",
@@ -96,13 +96,6 @@ def as_user_error(error: BaseException) -> UserError | None:
             "free some space, or choose another folder with --out; what was written before is unharmed",
         )
     return None
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """MemoryError, or torch's own kinds, told by name and words so that torch need not be imported."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
 
 
 def _is_broken_parity(error: BaseException) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from econet.errors import UserError, one_line
-from econet.files import folder_lock, write_whole
+from econet.files import check_writable, folder_lock, write_whole
 
 ATTEMPTS = 5
 TIMEOUT_S = 30
@@ -50,10 +50,21 @@ def download_members(
     """
     folder = folder.absolute()
     packed = folder.parent / archive.url.rsplit("/", 1)[1]
+    _check_writable(folder)
     with folder_lock(folder):
         fetch(archive.url, packed, archive.md5)
         _unpack(packed, inside, tuple(members), digests, folder, archive.largest_member)
         packed.unlink()
+
+
+def _check_writable(folder: Path) -> None:
+    """Raises UserError where nothing can be kept in `folder`, as without a home folder."""
+    try:
+        check_writable(folder)
+    except UserError as error:
+        raise UserError(
+            error.what, error.why, "--data-dir with a folder that can be written, or $ECONET_DATA"
+        ) from error
 
 
 def fetch(url: str, target: Path, md5: str) -> None:

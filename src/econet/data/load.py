@@ -16,6 +16,7 @@ from econet.data.sources.imagenet import NAME as IMAGENET
 from econet.data.sources.imagenet import find_imagenet, imagenet, is_imagenet
 from econet.data.sources.listed import FileSource
 from econet.data.sources.photo_files import printable
+from econet.data.sources.places import expanded
 from econet.data.sources.source import Source
 from econet.data.split import divided, fold_of
 from econet.data.store import check_memory, fingerprint, fits_memory, normalisation, resize_all
@@ -174,7 +175,7 @@ def _numbered(images: Images) -> Images:
 
 def _folder(source: str) -> Path:
     """The folder that `source` names. Raises UserError, with near names where it looks like a misspelt word."""
-    folder = Path(source).expanduser()
+    folder = expanded(source)
     if source and folder.is_dir():
         return folder
     if folder.exists():

@@ -19,7 +19,7 @@ def open_session(
     dimensions: Mapping[str, int] | None = None,
     optimised: Path | None = None,
 ) -> ort.InferenceSession:
-    """A CPU session of the model in `content`: all optimisations, `threads` threads, no spinning, no telemetry.
+    """A CPU session of the model in `content`: all optimisations, `threads` threads, no spinning.
 
     Without ENABLE_ALL a QDQ file is slower than fp32. `dimensions` fixes symbolic sizes ({"N": 1}: static batch 1);
     with `optimised` the runtime also writes the graph it really runs to that path.

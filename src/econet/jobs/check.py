@@ -14,6 +14,7 @@ from econet.data.picture_sizes import oddity, picture_sizes, spread
 from econet.data.sources.folder_census import Census, census
 from econet.data.sources.imagenet import is_imagenet
 from econet.data.sources.photo_files import printable
+from econet.data.sources.places import expanded
 from econet.errors import UserError
 from econet.files import folder_lock
 from econet.jobs.health import (
@@ -229,7 +230,7 @@ def _assembled(
 
 def _census(data: DataOptions) -> Census:
     """The files of a photo folder with splits of its own; empty for any other source."""
-    folder = Path(data.source).expanduser()
+    folder = expanded(data.source)
     if data.source in NAMES or not folder.is_dir() or is_imagenet(folder):
         return {}
     return census(folder)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ from econet.data.dataset import Dataset, Images
 from econet.data.duplicates import Duplicates, Pair, find_duplicates
 from econet.data.sketches import sketched
 from econet.data.sources.photo_files import printable
+from econet.data.sources.places import expanded
 from econet.data.stream import as_streamed, in_parts
 from econet.images.preprocess import Pixels
 from econet.runs.check_records import (
@@ -89,7 +89,7 @@ class AllPictures:
 
     def _path(self, part: Images, place: int) -> str | None:
         if part.files:
-            return printable(part.files[place].relative_to(Path(self.dataset.source).expanduser().resolve()).as_posix())
+            return printable(part.files[place].relative_to(expanded(self.dataset.source).resolve()).as_posix())
         streamed = as_streamed(part.pixels)
         return None if streamed is None else printable(streamed.name(place))
 

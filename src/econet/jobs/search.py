@@ -5,9 +5,9 @@ what is being tried now. A lock of the system guards it, so that a dead process 
 """
 
 import fcntl
+import time
 import warnings
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -27,6 +27,8 @@ JOURNAL = "search.journal"
 # Set when a trial came past the budgets and its training began: only such count against the number asked for.
 BEGAN = "began"
 FOLDER = "folder"
+# When a trial was asked for and how long it took, by a clock that nobody sets, unlike that of optuna's own dates.
+ASKED, TOOK = "asked", "took"
 STARTUP_TRIALS = 8
 _NAME = "search"
 
@@ -112,9 +114,16 @@ def next_trial(
         if out_of_time(trials):
             return None
         trial = study.ask()
+        trial.set_user_attr(ASKED, time.monotonic())
         if FOLDER not in trial.user_attrs:
             trial.set_user_attr(FOLDER, trial.number)
         return trial
+
+
+def tell(study: Study, trial: Trial, value: float | None = None) -> None:
+    """What came of a trial: the `value` to maximise, or none; and how long it took."""
+    trial.set_user_attr(TOOK, time.monotonic() - trial.user_attrs[ASKED])
+    study.tell(trial, value, state=TrialState.PRUNED if value is None else TrialState.COMPLETE)
 
 
 def counted(trials: Sequence[FrozenTrial]) -> int:
@@ -127,12 +136,9 @@ def counted(trials: Sequence[FrozenTrial]) -> int:
 
 def seconds_spent(trials: Sequence[FrozenTrial]) -> float:
     """Seconds of all workers together that went into trials which came to an end or are running."""
-    now, total = datetime.now(), 0.0
-    for trial in trials:
-        if trial.datetime_start is None or trial.state in (TrialState.FAIL, TrialState.WAITING):
-            continue
-        total += ((trial.datetime_complete or now) - trial.datetime_start).total_seconds()
-    return total
+    now = time.monotonic()
+    known = [trial.user_attrs for trial in trials if trial.state not in (TrialState.FAIL, TrialState.WAITING)]
+    return sum(each.get(TOOK, now - each[ASKED]) for each in known if ASKED in each)
 
 
 class Watcher(Silent):

@@ -11,7 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from econet.errors import UserError
-from econet.jobs.search import BEGAN, FOLDER, Watcher
+from econet.jobs.search import BEGAN, FOLDER, Watcher, tell
 from econet.jobs.shrink_task import POINT, TRIALS, Task
 from econet.jobs.train import train
 from econet.models import cost
@@ -57,7 +57,7 @@ def try_out(task: Task, study: Study, trial: Trial, between_steps: Callable[[], 
     )
     twin = _trained_before(study, point)
     if twin is not None:  # a search comes by the same network twice: its value is known
-        study.tell(trial, twin.value, state=TrialState.COMPLETE)
+        tell(study, trial, twin.value)
         return point
     most = task.config.budgets.max_macs
     macs = cost.macs(architecture)
@@ -107,10 +107,7 @@ def _trained(
         seconds=round(time.monotonic() - began, 3),
     )
     trial.set_user_attr(POINT, msgspec.to_builtins(point))
-    if outcome == "trained" and accuracy is not None:
-        study.tell(trial, score(accuracy))
-    else:
-        study.tell(trial, state=TrialState.PRUNED)
+    tell(study, trial, score(accuracy) if outcome == "trained" and accuracy is not None else None)
     return point
 
 
@@ -119,7 +116,7 @@ def _over(study: Study, trial: Trial, point: TrialPoint, over: dict[str, float])
     for name, share in over.items():
         trial.set_constraint(name, share)  # so the sampler learns where the budgets lie
     trial.set_user_attr(POINT, msgspec.to_builtins(point))
-    study.tell(trial, state=TrialState.PRUNED)
+    tell(study, trial)
     return point
 
 

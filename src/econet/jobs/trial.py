@@ -19,6 +19,7 @@ from econet.training.hint import hint_for
 from econet.training.lessons import Lessons
 from econet.training.optimizers import Optimizers
 from econet.training.parallel import Sharing
+from econet.training.shortage import shortage_told
 from econet.training.step import learn
 from econet.training.teachers import Teachers
 
@@ -33,7 +34,10 @@ def measured_choices(
     options: TrainOptions,
     clock: machine.Clock = time.perf_counter,
 ) -> MachineChoices:
-    """Let the machine choose by whole steps; a teacher whose answers are kept takes no part in them."""
+    """Let the machine choose by whole steps; a teacher whose answers are kept takes no part in them.
+
+    Raises UserError where a step needs more memory than there is.
+    """
     device = machine.resolve_device(options.device)
     sample = _first_batch(dataset, training)
     chosen = torch.arange(len(sample.train))
@@ -69,7 +73,17 @@ def measured_choices(
 
         return step
 
-    return machine.choose(device, options.threads, options.deterministic, training.batch_size, trial, clock)
+    shortage = shortage_told(
+        network,
+        asked,
+        training,
+        dataset.preprocess,
+        "fp32",
+        device,
+        go_on="the same command",
+    )
+    with shortage:
+        return machine.choose(device, options.threads, options.deterministic, training.batch_size, trial, clock)
 
 
 def measured_asking(

@@ -119,6 +119,16 @@ PROMISES = (
         figures.disturbed("second starts"),
     ),
     Promise(
+        "Too little memory is told with a batch that fits. A clock that jumps, a missing home folder and a reader that "
+        "goes away harm no run, and nobody is told what you do.",
+        "`tests/training/test_shortage.py`, `tests/test_clocks.py`, `tests/cli/test_surroundings.py`",
+        "surroundings",
+        _tests(
+            "surroundings", "tests/training/test_shortage.py", "tests/test_clocks.py", "tests/cli/test_surroundings.py"
+        ),
+        figures.tested,
+    ),
+    Promise(
         "Damaged weights and checkpoints are refused in one line, or are what they were.",
         "[strangers.md](strangers.md), `tests/test_strangers.py`",
         "strangers-weights",

@@ -45,6 +45,7 @@ from econet.training.parallel import Sharing
 from econet.training.progress import Progress
 from econet.training.schedules import Plateau
 from econet.training.setback import DIVERGED_LOSS, Diverged, all_finite, factor, hopeless, told
+from econet.training.shortage import shortage_told
 from econet.training.step import Forward, learn
 from econet.training.teachers import Teachers
 from econet.training.thawing import Thawing, rate_factor
@@ -92,13 +93,24 @@ def fit(
     """Train `network` as the run's `config.json` says, from its newest checkpoint on, and finish the run folder.
 
     The caller holds the folder's lock. Raises TrainingFailed for a training that goes on diverging or is still at
-    chance level after a fifth of its steps, and Interrupted after a signal; in both cases the checkpoint is whole.
+    chance level after a fifth of its steps, UserError where memory runs out, and Interrupted after a signal; in all
+    cases the checkpoint is whole.
     """
     learner = _prepare(run, network, dataset, teacher, progress, checkpoint_seconds)
-    counters, plan = learner.counters, learner.config.plan
-    progress.begin(f"{learner.config.model} on {learner.config.data.name}", plan.steps, counters.step)
+    counters, config = learner.counters, learner.config
+    progress.begin(f"{config.model} on {config.data.name}", config.plan.steps, counters.step)
+    shortage = shortage_told(
+        learner.network,
+        teacher,
+        config.training,
+        config.data.preprocess,
+        config.machine.precision,
+        learner.device,
+        hint=learner.hint,
+        go_on=run.resume_command,
+    )
     try:
-        with stop_requests() as request:
+        with shortage, stop_requests() as request:
             stopped_early = _run_epochs(learner, request)
     finally:
         progress.end()

@@ -23,6 +23,14 @@ def user_folder() -> Path:
     return (Path(base) if Path(base).is_absolute() else _home() / ".local" / "share") / "econet"
 
 
+def expanded(source: str) -> Path:
+    """The path that a person typed, `~` being the home folder; as it stands where no home is known of that name."""
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:
+        return Path(source)
+
+
 def _from_environment() -> Path | None:
     named = os.environ.get("ECONET_DATA", "")
     return Path(named) if named else None
