@@ -118,8 +118,9 @@ def evaluate(
     path = target.folder if isinstance(target, Run) else Path(target)
     asked = None if data is None else DataOptions(data, data_dir=data_dir)
     foreign = [DataOptions(each, data_dir=data_dir) for each in others]
-    how = {"data_dir": data_dir, "views": views, "runtime": runtime, "others": foreign}
-    return evaluate_in(path, asked, split, progress or Silent(), **how)
+    return evaluate_in(
+        path, asked, split, progress or Silent(), data_dir=data_dir, views=views, runtime=runtime, others=foreign
+    )
 
 
 def export(
