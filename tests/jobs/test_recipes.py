@@ -188,6 +188,14 @@ def test_an_unknown_recipe_brings_the_nearest(drawer, capsys):
     assert "did you mean drawer" in said
 
 
+def test_another_source_that_is_not_there_is_refused_before_anything_is_trained(drawer, tmp_path):
+    path = drawer / "drawer.toml"
+    path.write_text(f'others = ["{tmp_path}/nowhere"]\n' + path.read_text())
+    with pytest.raises(UserError, match="there is no folder"):
+        run_recipe("drawer", 0, Silent(), folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_teacher_that_is_no_recipe_is_refused_before_it_is_used(drawer):
     path = drawer / "drawer.toml"
     path.write_text(path.read_text().replace("recipe:drawer-teacher#1", "runs/teacher"))

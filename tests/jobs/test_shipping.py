@@ -12,6 +12,7 @@ from econet.jobs.prove import prove
 from econet.jobs.recipes import read_recipe, result_path, run_recipe
 from econet.jobs.shipping import median_seed, ship
 from econet.jobs.tables import results_of
+from econet.runs.confidence_records import ConfidenceFound, Foreign
 from econet.runs.record import write_record
 from econet.training.progress import Silent
 
@@ -79,6 +80,26 @@ def test_the_median_seeds_file_is_shipped_with_its_card_and_answers_by_name(draw
     )
     assert "seed 0, the median by validation accuracy" in (folder / "card.md").read_text()
     assert prove(shipped).passed
+
+
+def test_the_card_tells_false_alarms_and_what_of_other_sources_is_noticed(drawer):
+    (result,) = results_of("drawer")
+    found = ConfidenceFound(
+        temperature=1.5,
+        ece_before=0.04,
+        nll_before=0.3,
+        coverage=(),
+        false_alarms_stated=0.05,
+        false_alarms=0.0468,
+        foreign=(Foreign(name="cifar10", fingerprint="f", images=10_000, noticed=0.4921, auroc=0.9012),),
+    )
+    evaluations = tuple(msgspec.structs.replace(each, confidence=found) for each in result.evaluations)
+    write_record(result_path("drawer", 0), msgspec.structs.replace(result, evaluations=evaluations))
+    record_seeds([0.5, 0.1, 0.9])
+    words = (ship("drawer", zoo=drawer / "zoo", runs=drawer / "runs") / "card.md").read_text()
+    assert "4.7 % of the test images are taken for none of these (stated: 5 %)" in words
+    assert "and 49.2 % of 10,000 pictures of cifar10 (area under the ROC curve 0.901)" in words
+    assert card("drawer-econet", drawer / "zoo").evaluation.confidence == found
 
 
 def test_a_file_that_is_not_the_recorded_one_is_not_shipped(drawer):

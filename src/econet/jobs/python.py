@@ -117,15 +117,9 @@ def evaluate(
             raise unknown_name(kind, word, known)
     path = target.folder if isinstance(target, Run) else Path(target)
     asked = None if data is None else DataOptions(data, data_dir=data_dir)
+    foreign = [DataOptions(each, data_dir=data_dir) for each in others]
     return evaluate_in(
-        path,
-        asked,
-        split,
-        progress or Silent(),
-        data_dir=data_dir,
-        views=views,
-        runtime=runtime,
-        others=[DataOptions(each, data_dir=data_dir) for each in others],
+        path, asked, split, progress or Silent(), data_dir=data_dir, views=views, runtime=runtime, others=foreign
     )
 
 

@@ -72,10 +72,11 @@ def run_recipe(
     mine = home / "result.json"
     if not mine.exists():
         dataset = _dataset(recipe, data_dir)
+        # Before hours are spent: one of them may not be there.
+        others = foreign_pictures([DataOptions(each, data_dir=data_dir) for each in recipe.others], dataset)
         runs = _trained(recipe, seed, home, dataset, progress, threads, data_dir)
         if parallel.rank() > 0:
             return {}
-        others = foreign_pictures([DataOptions(each, data_dir=data_dir) for each in recipe.others], dataset)
         write_record(mine, _result(name, recipe, seed, runs, dataset, others, progress))
     result = read_record(mine, RecipeResult)
     if (result.recipe, result.seed) != (name, seed):
