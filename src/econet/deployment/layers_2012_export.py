@@ -1,7 +1,7 @@
 """The layers of 2012 in ONNX operators: normalisations, unshared weights, plain dropout, the mean image."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from econet.models.layers_2012 import LocalLayer, LrnLayer, MapNormLayer, MaskDr
 from econet.models.network import reading_weight
 
 
-def without_dropout(layers: Sequence[nn.Module]) -> list[nn.Module]:
+def without_dropout(layers: Iterable[nn.Module]) -> list[nn.Module]:
     """`layers` as they answer, dropout gone: what that of 2012 multiplies by goes into the weights that read it.
 
     Where a layer without weights reads it, the product stays.
