@@ -1,5 +1,7 @@
 """`reproduce` trains what is missing, measures it once for all claims, and labels by the interval."""
 
+import json
+
 import numpy as np
 import pytest
 from msgspec.structs import replace as replace_record
@@ -104,6 +106,9 @@ def test_a_claim_is_recorded_with_every_seeds_value(home, clothes_folder):
     assert {name: len(values) for name, values in claim.values.items()} == {"plain": 3, "base": 3}
     assert claim.effect == pytest.approx(np.mean(claim.values["base"]) - np.mean(claim.values["plain"]))
     assert claim.interval[0] < claim.effect < claim.interval[1]
+    gains = [json.loads(path.read_bytes())["still_improving"] for path in (home / "runs").rglob("finished.json")]
+    assert len(gains) == 6
+    assert claim.ran.improving == sum(gains)
     together = found[1].values[arm_run.ENSEMBLE]
     answers = [arm_run.read_answers(ArmRun(SMALL, BASE, seed)) for seed in range(3)]
     mean = sum(each[0] for each in answers) / 3

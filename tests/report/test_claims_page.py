@@ -26,6 +26,7 @@ def claim(name="overlap_pool", **changes):
             seeds=(0, 1, 2),
             arms=("no_overlap", "base"),
             machine="a processor",
+            improving=2,
         ),
         "measure": "test_error",
         "values": {"no_overlap": (0.31, 0.30, 0.32), "base": (0.30, 0.29, 0.31)},
@@ -63,6 +64,7 @@ def test_every_seeds_value_stands_on_the_page():
     text = claims_page.markdown([claim()], RIVALS)
     assert "| no_overlap | 0.31 | 0.3 | 0.32 |" in text
     assert "30 minutes of training in all" in text
+    assert "Ended by the end of its plan; 2 of 6 trainings still gained in its last tenth." in text
     assert "## Beyond the paper" not in text
     assert f"\n{RIVALS}\n" in text
     beyond = claims_page.markdown([claim(beyond_paper=True)], RIVALS)

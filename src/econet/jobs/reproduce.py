@@ -22,6 +22,7 @@ from econet.jobs.options import check_range
 from econet.jobs.recipes import recipes_folder
 from econet.measurement.machine import describe_machine
 from econet.runs.claim_records import ClaimRecord, Label, Outcome, Ran
+from econet.runs.folder import Run
 from econet.runs.record import write_record
 from econet.training.interruption import Interrupted
 from econet.training.progress import Progress
@@ -235,4 +236,10 @@ def _ran(claim: Claim, wanted: dict[str, list[ArmRun]], outcomes: dict[str, list
         seeds=tuple(run.seed for run in next(iter(wanted.values()))),
         arms=tuple(name if rates[name] is None else f"{name} at {rates[name]:g}" for name in wanted),
         machine=describe_machine().cpu,
+        improving=sum(_improving(Run(each.folder)) for runs in wanted.values() for each in runs),
     )
+
+
+def _improving(run: Run) -> bool:
+    """Whether a training still gained where its plan ended; one that reached its target had no plan to end."""
+    return run.is_finished and run.finished.still_improving

@@ -32,7 +32,11 @@ class Outcome(Record, frozen=True, kw_only=True):
 
 
 class Ran(Record, frozen=True, kw_only=True):
-    """What was run for a claim: data, network, length, seconds of all trainings together, seeds, arms."""
+    """What was run for a claim: data, network, length, seconds of all trainings together, seeds, arms.
+
+    `improving` of the trainings that ran their whole plan still gained in its last tenth, although the rate falls to
+    nothing there; None in records of before.
+    """
 
     data: str
     network: str
@@ -41,6 +45,7 @@ class Ran(Record, frozen=True, kw_only=True):
     seeds: tuple[int, ...]
     arms: tuple[str, ...]
     machine: str
+    improving: int | None = None
 
 
 class ClaimRecord(Record, frozen=True, kw_only=True):
