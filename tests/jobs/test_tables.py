@@ -139,6 +139,15 @@ def test_a_page_whose_second_mark_is_gone_is_not_cut(checkout, monkeypatch):
     assert page.read_text().endswith("and the rest of the page\n")
 
 
+def test_a_page_may_hold_the_effects_of_the_claims_instead(checkout, monkeypatch):
+    monkeypatch.setattr(tables, "claims", list)
+    page = checkout / "docs" / "network.md"
+    page.write_text(f"before\n{tables.BEGIN_EFFECTS}\nold\n{tables.END}\nafter\n")
+    run_main(monkeypatch)
+    head = "| claim | effect here | 95 % interval | label |\n| --- | --- | --- | --- |"
+    assert page.read_text() == f"before\n{tables.BEGIN_EFFECTS}\n{head}\n{tables.END}\nafter\n"
+
+
 def test_every_committed_result_is_read_under_the_recipe_and_seed_it_says():
     results = recipes.recipes_folder() / "results"
     for path in set(results.glob("*/*.json")) - set(results.glob("handcrafted/*.json")):

@@ -79,6 +79,13 @@ def test_other_units_are_not_called_points():
     assert "5.50 times" in claims_page.markdown([times], RIVALS)
 
 
+def test_the_short_table_holds_the_papers_own_claims_that_were_run():
+    beyond = claim("batch_norm", title="Something newer", beyond_paper=True)
+    rows = claims_page.effects([claim(), quoted(), beyond]).splitlines()
+    link = "[Overlapping pooling lowers the error](paper.md#overlap_pool)"
+    assert rows[2:] == [f"| {link} | -1.00 points | -1.20 points to -0.80 points | reproduced, scaled down |"]
+
+
 def test_the_figure_shows_what_was_measured_and_nothing_else():
     drawn = ElementTree.fromstring(str(claims_page.figure([claim(), quoted()])))
     texts = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
